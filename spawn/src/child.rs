@@ -1,0 +1,196 @@
+//! A child process that is owned.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, kill_process_group};
+
+use crate::pidfd::PidFd;
+use crate::reaper;
+use crate::signal::Signal;
+use crate::status::Exit;
+use crate::wait::{self, Reap};
+
+/// How long a drop waits for a killed child before a thread of its own does.
+/// A killed process is gone within a millisecond unless it is stuck in the
+/// kernel.
+const DROP_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A child process and our ends of its pipes.
+///
+/// The child is owned: dropping this kills it, with the process group that it
+/// was started in, and waits for it. [`Child::detach`] gives up ownership.
+///
+/// All methods may be called from several threads at once, and every wait gives
+/// the same answer.
+#[derive(Debug)]
+pub struct Child {
+    /// `None` once detached.
+    pidfd: Option<PidFd>,
+    leads_group: bool,
+    /// Without group signals the child stays a zombie until it is dropped: as
+    /// long as it is one, its number is not given to another group.
+    keeps_zombie: bool,
+    exit: Mutex<Option<Exit>>,
+    /// Our end of the standard input, if it is piped.
+    pub stdin: Option<OwnedFd>,
+    /// Our end of the standard output, if it is piped.
+    pub stdout: Option<OwnedFd>,
+    /// Our end of the standard error, if it is piped.
+    pub stderr: Option<OwnedFd>,
+}
+
+impl Child {
+    pub(crate) fn new(
+        pidfd: PidFd,
+        leads_group: bool,
+        group_signals: bool,
+        [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
+    ) -> Child {
+        Child {
+            pidfd: Some(pidfd),
+            leads_group,
+            keeps_zombie: leads_group && !group_signals,
+            exit: Mutex::new(None),
+            stdin,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// The process by its descriptor.
+    pub fn pidfd(&self) -> &PidFd {
+        match &self.pidfd {
+            Some(pidfd) => pidfd,
+            None => unreachable!("only detach takes the pidfd, and the child with it"),
+        }
+    }
+
+    /// Asks, without blocking, whether the process has ended.
+    ///
+    /// # Errors
+    /// Those of waitid(2), though none is expected.
+    pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        let mut exit = self.exit();
+        if exit.is_none() {
+            *exit = wait::try_wait(self.pidfd().as_fd(), self.reap())?;
+        }
+        Ok(*exit)
+    }
+
+    /// Blocks until the process has ended. Does not close our pipe ends.
+    ///
+    /// # Errors
+    /// Those of poll(2) and waitid(2), though none is expected.
+    pub fn wait(&self) -> io::Result<Exit> {
+        loop {
+            // Not in waitid: that would hold the lock that others need.
+            if let Some(exit) = self.try_wait()? {
+                return Ok(exit);
+            }
+            self.pidfd().poll(Duration::MAX)?;
+        }
+    }
+
+    /// Kills the process, with its group if it leads one. Succeeds also when
+    /// the process has ended.
+    ///
+    /// # Errors
+    /// `EPERM` when the process runs with other rights than ours.
+    pub fn kill(&self) -> io::Result<()> {
+        let group = match self.leads_group {
+            true => self.signal_group(Signal::KILL),
+            false => Ok(()),
+        };
+        // Also by itself: it may have left its group.
+        for result in [self.pidfd().send_signal(Signal::KILL), group] {
+            match result {
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to the process group that the process leads, or led
+    /// until it ended.
+    ///
+    /// # Errors
+    /// `ESRCH` when the group is empty or was never led by this process.
+    pub fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        if !self.leads_group {
+            return Err(Errno::SRCH);
+        }
+        if !self.keeps_zombie {
+            return self.pidfd().send_group_signal(signal);
+        }
+        // Not waited for as long as we hold it, so the number is still its.
+        let pid = i32::try_from(self.pidfd().getpid()?)
+            .ok()
+            .and_then(Pid::from_raw);
+        let signal = rustix::process::Signal::from_named_raw(signal.as_raw());
+        match (pid, signal) {
+            (Some(pid), Some(signal)) => kill_process_group(pid, signal),
+            (Some(_) | None, _) => Err(Errno::INVAL),
+        }
+    }
+
+    /// Whether the process leads a group of its own.
+    pub fn leads_group(&self) -> bool {
+        self.leads_group
+    }
+
+    /// Gives the process up: it lives on when this is dropped, and whoever
+    /// holds the returned descriptor has to wait for it. Our ends of its pipes
+    /// are closed, unless they were taken before.
+    pub fn detach(mut self) -> PidFd {
+        match self.pidfd.take() {
+            Some(pidfd) => pidfd,
+            None => unreachable!("only detach takes the pidfd"),
+        }
+    }
+
+    fn reap(&self) -> Reap {
+        if self.keeps_zombie {
+            Reap::No
+        } else {
+            Reap::Yes
+        }
+    }
+
+    fn exit(&self) -> MutexGuard<'_, Option<Exit>> {
+        self.exit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd().as_fd()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.pidfd.is_none() {
+            return;
+        }
+        let ended = self.exit().is_some();
+        if !ended || self.leads_group {
+            // Fails only for a process that took on other rights than ours,
+            // and then there is nobody to tell.
+            let _ = self.kill();
+        }
+        if ended && !self.keeps_zombie {
+            return;
+        }
+        let pidfd = self.pidfd();
+        let gone = pidfd.poll(DROP_PATIENCE).is_ok_and(|ended| ended)
+            && matches!(wait::try_wait(pidfd.as_fd(), Reap::Yes), Ok(Some(_)));
+        if !gone && let Some(pidfd) = self.pidfd.take() {
+            reaper::adopt(pidfd);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The parent's half: one system call that makes a child in our memory.
+//!
+//! # Safety
+//!
+//! With `CLONE_VM` parent and child share memory, and with `CLONE_VFORK` the
+//! calling thread sleeps until the child executes a program or ends. So all
+//! that the child reads stays alive and unchanged on the caller's side without
+//! any lock, and the child may write its failure where the caller reads it.
+
+#![expect(unsafe_code, reason = "clone3 is called")]
+
+use std::ffi::c_void;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::io::Errno;
+
+use crate::inside::{self, Orders, PROBE_WORD};
+use crate::sigset::Blocked;
+use crate::stack::Stack;
+use crate::sys::{self, Entry, nr};
+
+// Flags of clone(2), defined here because the C library's are of a type that
+// the upper two do not fit in, and become zero.
+const CLONE_VM: u32 = 0x100;
+const CLONE_FILES: u32 = 0x400;
+const CLONE_PIDFD: u32 = 0x1000;
+const CLONE_VFORK: u32 = 0x4000;
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+/// What every child has in common: our memory, our sleep, a pidfd, and, until
+/// its first system call, our descriptor table. Sharing the table instead of
+/// copying it keeps the cost of a spawn independent of how many descriptors
+/// the parent has open.
+const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_FILES;
+
+/// `struct clone_args` of Linux 5.7 and later, 88 bytes.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const _: () = assert!(size_of::<CloneArgs>() == 88);
+
+/// Which system call makes the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// clone3, which puts the child into its cgroup and clears its signal
+    /// handlers itself.
+    Clone3,
+    /// clone, where clone3 is refused, as the seccomp profiles of containers
+    /// do. The child does the rest before it executes its program.
+    Clone,
+}
+
+/// How to make a child.
+#[derive(Debug)]
+pub(crate) struct Clone<'a> {
+    pub(crate) method: Method,
+    /// The signal that the parent gets when the child ends; 0 for none.
+    pub(crate) exit_signal: u8,
+    /// The cgroup that the child is born in; only with [`Method::Clone3`].
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl Clone<'_> {
+    /// Makes a child that follows these orders, waits until it has executed
+    /// its program or ended, and returns its pidfd.
+    pub(crate) fn spawn(&self, stack: &Stack, orders: &Orders<'_>) -> Result<OwnedFd, Errno> {
+        let data = ptr::from_ref(orders).cast_mut().cast();
+        // SAFETY: `run` takes orders. These are borrowed until the call
+        // returns, and then the child has left our memory.
+        unsafe { self.call(stack, inside::run, data) }
+    }
+
+    /// Makes a child that ends at once, and returns its pidfd and whether it
+    /// wrote to our memory.
+    pub(crate) fn probe(&self, stack: &Stack) -> Result<(OwnedFd, bool), Errno> {
+        let mut cell = 0_u32;
+        // SAFETY: `probe` takes a cell that nothing else uses meanwhile.
+        let child = unsafe { self.call(stack, inside::probe, (&raw mut cell).cast()) }?;
+        Ok((child, cell == PROBE_WORD))
+    }
+
+    /// Makes a child that calls `entry(data)` on `stack`, with all signals
+    /// blocked on both sides.
+    ///
+    /// # Safety
+    ///
+    /// `entry` must be sound to call with `data` in a process that shares this
+    /// one's memory: it makes system calls only and never returns.
+    unsafe fn call(
+        &self,
+        stack: &Stack,
+        entry: Entry,
+        data: *mut c_void,
+    ) -> Result<OwnedFd, Errno> {
+        let (base, size) = stack.usable();
+        let mut pidfd: RawFd = -1;
+        let _blocked = Blocked::all();
+        let answer = match self.method {
+            Method::Clone3 => {
+                let cgroup = self
+                    .cgroup
+                    .map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
+                let into = if self.cgroup.is_some() {
+                    CLONE_INTO_CGROUP
+                } else {
+                    0
+                };
+                let args = CloneArgs {
+                    flags: u64::from(FLAGS) | CLONE_CLEAR_SIGHAND | into,
+                    pidfd: &raw mut pidfd as u64,
+                    exit_signal: self.exit_signal.into(),
+                    stack: base as u64,
+                    stack_size: size as u64,
+                    cgroup,
+                    ..CloneArgs::default()
+                };
+                let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
+                // SAFETY: the arguments live until the call returns; the stack
+                // is unused and its top is the end of a mapping of whole
+                // pages. What `entry` does is the caller's to answer for.
+                unsafe { sys::clone(nr::CLONE3, args, entry, data) }
+            }
+            Method::Clone => {
+                let flags = FLAGS as usize | usize::from(self.exit_signal);
+                let args = [flags, base + size, &raw mut pidfd as usize, 0, 0];
+                // SAFETY: as above.
+                unsafe { sys::clone(nr::CLONE, args, entry, data) }
+            }
+        };
+        sys::result(answer)?;
+        // SAFETY: after a success this is the new descriptor, which nobody
+        // else knows of.
+        Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_the_kernels() {
+        assert_eq!(FLAGS, 0x5500);
+        assert_eq!(CLONE_CLEAR_SIGHAND, 0x1_0000_0000);
+        assert_eq!(CLONE_INTO_CGROUP, 0x2_0000_0000);
+    }
+}

@@ -1,0 +1,194 @@
+//! What to start and how.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::child::Child;
+use crate::error::{SpawnError, Stage};
+use crate::launch;
+use crate::program::Program;
+use crate::signal::Signal;
+use crate::stdio::Stdio;
+
+/// What to start and how: the attributes and file actions of `posix_spawn`,
+/// with nothing inherited unless asked for.
+///
+/// A child starts with
+/// - the arguments given here, behind the path that the program was opened by;
+/// - the environment given here, and no other variable;
+/// - `/dev/null` as its standard streams, and no other descriptor;
+/// - all signals unblocked, no handlers, SIGPIPE at its default action, and
+///   what this process ignores ignored;
+/// - this process's working directory, ids, limits and cgroup.
+///
+/// A command can be spawned any number of times.
+///
+/// ```
+/// use offspring_spawn::{Command, Program, Stdio};
+/// use std::io::Read;
+///
+/// let echo = Program::search("echo", "/bin:/usr/bin".as_ref())?;
+/// let mut child = Command::new(&echo).arg("hello").stdout(Stdio::Piped).spawn()?;
+/// let mut text = String::new();
+/// std::fs::File::from(child.stdout.take().unwrap()).read_to_string(&mut text)?;
+/// assert_eq!(text, "hello\n");
+/// assert!(child.wait()?.status.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # References
+/// - [posix_spawn(3)](https://man7.org/linux/man-pages/man3/posix_spawn.3.html)
+/// - [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub(crate) program: Program,
+    pub(crate) argv: Vec<CString>,
+    pub(crate) envp: Vec<CString>,
+    pub(crate) nul: bool,
+    pub(crate) stdio: [Stdio; 3],
+    pub(crate) cwd: Option<Arc<OwnedFd>>,
+    pub(crate) cgroup: Option<Arc<OwnedFd>>,
+    pub(crate) new_group: bool,
+    pub(crate) parent_death_signal: Option<Signal>,
+    pub(crate) no_new_privileges: bool,
+}
+
+impl Command {
+    /// Starts a command for this program.
+    pub fn new(program: &Program) -> Command {
+        Command {
+            argv: vec![program.name()],
+            envp: Vec::new(),
+            program: program.clone(),
+            nul: false,
+            stdio: [const { Stdio::Null }; 3],
+            cwd: None,
+            cgroup: None,
+            new_group: false,
+            parent_death_signal: None,
+            no_new_privileges: false,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
+        let arg = self.c_string(arg.as_ref().as_bytes());
+        self.argv.push(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
+        for arg in args {
+            self.arg(arg);
+        }
+        self
+    }
+
+    /// Replaces all arguments, the program's own name included.
+    pub fn argv(&mut self, argv: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
+        self.argv = argv
+            .into_iter()
+            .map(|arg| self.c_string(arg.as_ref().as_bytes()))
+            .collect();
+        self
+    }
+
+    /// Adds a variable to the environment, which starts empty.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
+        let variable = [name.as_ref().as_bytes(), b"=", value.as_ref().as_bytes()].concat();
+        let variable = self.c_string(&variable);
+        self.envp.push(variable);
+        self
+    }
+
+    /// Sets what standard input is connected to.
+    pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[0] = stdio.into();
+        self
+    }
+
+    /// Sets what standard output is connected to.
+    pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[1] = stdio.into();
+        self
+    }
+
+    /// Sets what standard error is connected to.
+    pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[2] = stdio.into();
+        self
+    }
+
+    /// Runs the child in this directory, by descriptor; `O_PATH` is enough.
+    pub fn current_dir(&mut self, directory: impl Into<Arc<OwnedFd>>) -> &mut Command {
+        self.cwd = Some(directory.into());
+        self
+    }
+
+    /// Starts the child inside this cgroup (version 2), by the descriptor of
+    /// its directory. The program never runs one instruction outside it.
+    pub fn cgroup(&mut self, directory: impl Into<Arc<OwnedFd>>) -> &mut Command {
+        self.cgroup = Some(directory.into());
+        self
+    }
+
+    /// Lets the child lead a process group of its own. Then what kills the
+    /// child kills its group.
+    pub fn new_process_group(&mut self, yes: bool) -> &mut Command {
+        self.new_group = yes;
+        self
+    }
+
+    /// Sends the child this signal when its parent dies.
+    ///
+    /// To Linux the parent is the *thread* that calls [`Command::spawn`]: use
+    /// this only from a thread that lives as long as the child may.
+    ///
+    /// # References
+    /// - [PR_SET_PDEATHSIG(2const)](https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)
+    pub fn parent_death_signal(&mut self, signal: Option<Signal>) -> &mut Command {
+        self.parent_death_signal = signal;
+        self
+    }
+
+    /// Keeps the child and its descendants from gaining rights by executing
+    /// set-user-id programs.
+    ///
+    /// # References
+    /// - [PR_SET_NO_NEW_PRIVS(2const)](https://man7.org/linux/man-pages/man2/PR_SET_NO_NEW_PRIVS.2const.html)
+    pub fn no_new_privileges(&mut self, yes: bool) -> &mut Command {
+        self.no_new_privileges = yes;
+        self
+    }
+
+    /// Starts the process. On success its program is running.
+    ///
+    /// The calling thread sleeps until the program is executed: usually some
+    /// tens of microseconds, longer when it must be read from a disk, and as
+    /// long as a frozen cgroup stays frozen.
+    ///
+    /// # Errors
+    /// Where it failed and why; nothing is left of the attempt.
+    pub fn spawn(&self) -> Result<Child, SpawnError> {
+        if self.nul {
+            return Err(SpawnError {
+                stage: Stage::Arguments,
+                errno: Errno::INVAL,
+            });
+        }
+        launch::launch(self)
+    }
+
+    /// A NUL in a string is remembered and reported by [`Command::spawn`].
+    fn c_string(&mut self, bytes: &[u8]) -> CString {
+        CString::new(bytes).unwrap_or_else(|_| {
+            self.nul = true;
+            CString::default()
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! Arrays of C strings, as execve(2) takes arguments and environment.
+
+use std::ffi::{CString, c_char};
+use std::marker::PhantomData;
+use std::ptr;
+
+/// Pointers to C strings, ended by a null pointer.
+#[derive(Debug)]
+pub(crate) struct Pointers<'a> {
+    pointers: Vec<*const c_char>,
+    strings: PhantomData<&'a [CString]>,
+}
+
+impl<'a> Pointers<'a> {
+    pub(crate) fn to(strings: &'a [CString]) -> Pointers<'a> {
+        let pointers = strings.iter().map(|string| string.as_ptr());
+        Pointers {
+            pointers: pointers.chain([ptr::null()]).collect(),
+            strings: PhantomData,
+        }
+    }
+
+    /// The array, for a system call.
+    pub(crate) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}

@@ -1,0 +1,157 @@
+//! What this kernel offers, found out once.
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+
+use rustix::io::Errno;
+
+use crate::clone::{Clone, Method};
+use crate::inside::{self, PROBE_EXIT};
+use crate::pidfd;
+use crate::stack::Stack;
+use crate::status::ExitStatus;
+use crate::wait::{self, Reap};
+
+/// What this kernel offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel {
+    pub(crate) method: Method,
+    group_signals: bool,
+    exit_info: bool,
+}
+
+impl Kernel {
+    /// Finds out what this kernel offers, once in the life of this process, by
+    /// making a process that ends at once.
+    ///
+    /// # Errors
+    /// What this crate cannot do without, in a sentence for people.
+    pub fn get() -> Result<Kernel, Unsupported> {
+        static KERNEL: OnceLock<Result<Kernel, Unsupported>> = OnceLock::new();
+        match KERNEL.get() {
+            Some(known) => *known,
+            None => match probe() {
+                // May be otherwise the next time.
+                Err(unsupported) if unsupported.is_transient() => Err(unsupported),
+                found => *KERNEL.get_or_init(|| found),
+            },
+        }
+    }
+
+    /// Whether clone3 works here. Where it does not, as in containers whose
+    /// seccomp profile refuses it, a child joins its cgroup by itself.
+    pub fn has_clone3(&self) -> bool {
+        self.method == Method::Clone3
+    }
+
+    /// Whether a process group can be signalled after its leader has ended
+    /// (Linux 6.9).
+    pub fn has_group_signals(&self) -> bool {
+        self.group_signals
+    }
+
+    /// Whether a status survives somebody else's waiting for it (Linux 6.15).
+    pub fn has_exit_info(&self) -> bool {
+        self.exit_info
+    }
+}
+
+/// What this crate cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsupported {
+    /// Neither clone3 nor clone makes a process with a pidfd (Linux 5.2).
+    Clone(Errno),
+    /// `waitid` does not take a pidfd (Linux 5.4).
+    Wait(Errno),
+    /// `close_range` does not set close-on-exec (Linux 5.11).
+    Descriptors(Errno),
+    /// A child does not share its parent's memory, as under emulators.
+    Memory,
+}
+
+impl Unsupported {
+    fn is_transient(self) -> bool {
+        use Errno as E;
+        matches!(
+            self,
+            Unsupported::Clone(E::AGAIN | E::NOMEM | E::MFILE | E::NFILE)
+        )
+    }
+
+    /// The error number that stands for it.
+    pub fn errno(self) -> Errno {
+        match self {
+            Unsupported::Clone(errno) if self.is_transient() => errno,
+            Unsupported::Clone(_)
+            | Unsupported::Wait(_)
+            | Unsupported::Descriptors(_)
+            | Unsupported::Memory => Errno::NOSYS,
+        }
+    }
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unsupported::Clone(errno) => {
+                write!(f, "cannot make a process with a pidfd: {errno}")?;
+                if !self.is_transient() {
+                    f.write_str(" (Linux 5.14 or later is needed, and clone must be allowed)")?;
+                }
+                Ok(())
+            }
+            Unsupported::Wait(errno) => {
+                write!(f, "cannot wait for a process by its pidfd: {errno} ")?;
+                f.write_str("(Linux 5.14 or later is needed, and waitid must be allowed)")
+            }
+            Unsupported::Descriptors(errno) => {
+                write!(f, "cannot close a range of descriptors: {errno} ")?;
+                f.write_str("(Linux 5.14 or later is needed, and close_range must be allowed)")
+            }
+            Unsupported::Memory => {
+                f.write_str("a child does not share its parent's memory here, as under emulators")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+fn probe() -> Result<Kernel, Unsupported> {
+    // First, because a process that cannot be waited for would stay a zombie.
+    wait::check().map_err(Unsupported::Wait)?;
+    inside::check_close_range().map_err(Unsupported::Descriptors)?;
+    match probe_with(Method::Clone3) {
+        // ENOSYS is a kernel's answer and that of well-made seccomp profiles;
+        // others say EPERM.
+        Err(Unsupported::Clone(Errno::NOSYS | Errno::PERM)) => probe_with(Method::Clone),
+        other => other,
+    }
+}
+
+/// Makes a process in the way that every child is made.
+fn probe_with(method: Method) -> Result<Kernel, Unsupported> {
+    let stack = Stack::take().map_err(|error| Unsupported::Clone(error.errno))?;
+    // No signal: the process that we run in may count its SIGCHLDs.
+    let probe = Clone {
+        method,
+        exit_signal: 0,
+        cgroup: None,
+    }
+    .probe(&stack);
+    stack.give_back();
+    let (child, shared) = probe.map_err(Unsupported::Clone)?;
+
+    let group_signals = pidfd::has_group_signals(child.as_fd());
+    let exit = wait::wait(child.as_fd(), Reap::Yes).map_err(Unsupported::Wait)?;
+    if !shared || exit.status != ExitStatus::Exited(PROBE_EXIT) {
+        return Err(Unsupported::Memory);
+    }
+    let exit_info = wait::exit_info(child.as_fd()).is_some();
+    Ok(Kernel {
+        method,
+        group_signals,
+        exit_info,
+    })
+}

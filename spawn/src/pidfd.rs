@@ -1,0 +1,129 @@
+//! A process by its descriptor.
+//!
+//! # Safety
+//!
+//! `pidfd_send_signal` is called with a null pointer for the signal's details.
+
+#![expect(unsafe_code, reason = "pidfd_send_signal with flags has no wrapper")]
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::signal::Signal;
+use crate::sys::{self, nr};
+use crate::wait;
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+const PROCESS_GROUP: usize = 1 << 2;
+
+/// A process, by a descriptor that was made together with it. It never means
+/// another process.
+///
+/// # References
+/// - [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl PidFd {
+    pub(crate) fn new(fd: OwnedFd) -> PidFd {
+        PidFd(fd)
+    }
+
+    /// Sends a signal to the process.
+    ///
+    /// # Errors
+    /// `ESRCH` when the process has ended and was waited for, `EPERM` when it
+    /// runs with other rights than ours.
+    ///
+    /// # References
+    /// - [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html)
+    pub fn send_signal(&self, signal: Signal) -> Result<(), Errno> {
+        send(self.as_fd(), signal.as_raw(), 0)
+    }
+
+    /// Sends a signal to every process of the group that this process leads,
+    /// or led until it ended.
+    ///
+    /// # Errors
+    /// `ESRCH` when the group is empty or this process never led one, `EINVAL`
+    /// before Linux 6.9.
+    pub fn send_group_signal(&self, signal: Signal) -> Result<(), Errno> {
+        send(self.as_fd(), signal.as_raw(), PROCESS_GROUP)
+    }
+
+    /// Returns the process's number: for messages.
+    ///
+    /// # Errors
+    /// `ESRCH` when the process has ended and was waited for, `EREMOTE` when
+    /// it is outside our process-id namespace. Before Linux 6.13, where the
+    /// number comes from `/proc`, `EBADF` when that is not mounted.
+    ///
+    /// # References
+    /// - `pidfd_getpid` of glibc 2.39
+    pub fn getpid(&self) -> Result<u32, Errno> {
+        match wait::pid(self.as_fd()) {
+            Err(Errno::NOTTY | Errno::INVAL) => pid_from_proc(self.as_fd()),
+            answer => answer,
+        }
+    }
+
+    /// Waits at most this long until the process has ended. Returns whether
+    /// it has; it may still have to be waited for.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn poll(&self, timeout: Duration) -> Result<bool, Errno> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<PidFd> for OwnedFd {
+    fn from(pidfd: PidFd) -> OwnedFd {
+        pidfd.0
+    }
+}
+
+/// Whether this kernel can signal a group by the pidfd of its leader.
+pub(crate) fn has_group_signals(pidfd: BorrowedFd<'_>) -> bool {
+    const NO_SIGNAL: i32 = 0;
+    send(pidfd, NO_SIGNAL, PROCESS_GROUP) != Err(Errno::INVAL)
+}
+
+fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: usize) -> Result<(), Errno> {
+    let fd = pidfd.as_raw_fd().unsigned_abs() as usize;
+    let args = [fd, signal.unsigned_abs() as usize, 0, flags, 0];
+    // SAFETY: the only pointer is null, which the call allows.
+    let answer = unsafe { sys::call(nr::PIDFD_SEND_SIGNAL, args) };
+    sys::result(answer).map(drop)
+}
+
+/// Reads the line `Pid:` of the descriptor's entry in `/proc`.
+fn pid_from_proc(pidfd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = std::fs::read_to_string(path).map_err(|_| Errno::BADF)?;
+    let value = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    match value.and_then(|value| value.trim().parse::<i64>().ok()) {
+        Some(-1) => Err(Errno::SRCH),
+        Some(0) => Err(Errno::REMOTE),
+        Some(pid) => u32::try_from(pid).map_err(|_| Errno::BADF),
+        None => Err(Errno::BADF),
+    }
+}

@@ -1,0 +1,97 @@
+//! riscv64: the number in `a7`, arguments in `a0` to `a5`; the kernel
+//! overwrites `a0`.
+
+use super::Entry;
+use core::arch::asm;
+use core::ffi::c_void;
+
+/// Numbers of the system calls.
+pub(crate) mod nr {
+    pub(crate) const DUP3: usize = 24;
+    pub(crate) const FCNTL: usize = 25;
+    pub(crate) const IOCTL: usize = 29;
+    pub(crate) const FCHDIR: usize = 50;
+    pub(crate) const WRITE: usize = 64;
+    pub(crate) const EXIT_GROUP: usize = 94;
+    pub(crate) const WAITID: usize = 95;
+    pub(crate) const RT_SIGACTION: usize = 134;
+    pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const SETPGID: usize = 154;
+    pub(crate) const GETRUSAGE: usize = 165;
+    pub(crate) const PRCTL: usize = 167;
+    pub(crate) const GETPPID: usize = 173;
+    pub(crate) const CLONE: usize = 220;
+    pub(crate) const EXECVEAT: usize = 281;
+    pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
+    pub(crate) const CLONE3: usize = 435;
+    pub(crate) const CLOSE_RANGE: usize = 436;
+}
+
+/// Makes a system call.
+///
+/// # Safety
+///
+/// The arguments must be what the call of this number requires; pointers among
+/// them must be valid for what the kernel does with them.
+pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
+    let answer: isize;
+    let [a, b, c, d, e] = args;
+    // SAFETY: the registers are those of the kernel's convention, the one that
+    // it overwrites is declared, and memory is assumed to change. What the
+    // call itself does is the caller's to answer for.
+    unsafe {
+        asm!(
+            "ecall",
+            in("a7") number,
+            inlateout("a0") a => answer,
+            in("a1") b,
+            in("a2") c,
+            in("a3") d,
+            in("a4") e,
+            options(nostack),
+        );
+    }
+    answer
+}
+
+/// Makes one of the clone calls. The new process calls `entry(data)` on the
+/// stack that the arguments name; the calling one gets the kernel's answer.
+///
+/// # Safety
+///
+/// As for [`call`]. The arguments must give the new process a stack of its own
+/// whose top is aligned to 16 bytes, and `entry` must be sound to run there
+/// with `data`.
+pub(crate) unsafe fn clone(
+    number: usize,
+    args: [usize; 5],
+    entry: Entry,
+    data: *mut c_void,
+) -> isize {
+    let answer: isize;
+    let [a, b, c, d, e] = args;
+    // SAFETY: in the caller this is `call`. The new process starts behind the
+    // system call with the same registers but `a0` (0) and `sp` (its own
+    // stack), leaves this function's frame alone, and never comes back.
+    unsafe {
+        asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv s0, zero",
+            "mv ra, zero",
+            "mv a0, s3",
+            "jalr s2",
+            "unimp",
+            "2:",
+            in("a7") number,
+            inlateout("a0") a => answer,
+            in("a1") b,
+            in("a2") c,
+            in("a3") d,
+            in("a4") e,
+            in("s2") entry,
+            in("s3") data,
+        );
+    }
+    answer
+}

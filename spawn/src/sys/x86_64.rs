@@ -1,0 +1,101 @@
+//! x86_64: the number in `rax`, arguments in `rdi rsi rdx r10 r8 r9`; the
+//! kernel overwrites `rax`, `rcx` and `r11`.
+
+use super::Entry;
+use core::arch::asm;
+use core::ffi::c_void;
+
+/// Numbers of the system calls.
+pub(crate) mod nr {
+    pub(crate) const WRITE: usize = 1;
+    pub(crate) const RT_SIGACTION: usize = 13;
+    pub(crate) const RT_SIGPROCMASK: usize = 14;
+    pub(crate) const IOCTL: usize = 16;
+    pub(crate) const CLONE: usize = 56;
+    pub(crate) const FCNTL: usize = 72;
+    pub(crate) const FCHDIR: usize = 81;
+    pub(crate) const GETRUSAGE: usize = 98;
+    pub(crate) const SETPGID: usize = 109;
+    pub(crate) const GETPPID: usize = 110;
+    pub(crate) const PRCTL: usize = 157;
+    pub(crate) const EXIT_GROUP: usize = 231;
+    pub(crate) const WAITID: usize = 247;
+    pub(crate) const DUP3: usize = 292;
+    pub(crate) const EXECVEAT: usize = 322;
+    pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
+    pub(crate) const CLONE3: usize = 435;
+    pub(crate) const CLOSE_RANGE: usize = 436;
+}
+
+/// Makes a system call.
+///
+/// # Safety
+///
+/// The arguments must be what the call of this number requires; pointers among
+/// them must be valid for what the kernel does with them.
+pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
+    let answer: isize;
+    let [a, b, c, d, e] = args;
+    // SAFETY: the registers are those of the kernel's convention, everything
+    // that it overwrites is declared, and memory is assumed to change. What
+    // the call itself does is the caller's to answer for.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number => answer,
+            in("rdi") a,
+            in("rsi") b,
+            in("rdx") c,
+            in("r10") d,
+            in("r8") e,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    answer
+}
+
+/// Makes one of the clone calls. The new process calls `entry(data)` on the
+/// stack that the arguments name; the calling one gets the kernel's answer.
+///
+/// # Safety
+///
+/// As for [`call`]. The arguments must give the new process a stack of its own
+/// whose top is aligned to 16 bytes, and `entry` must be sound to run there
+/// with `data`.
+pub(crate) unsafe fn clone(
+    number: usize,
+    args: [usize; 5],
+    entry: Entry,
+    data: *mut c_void,
+) -> isize {
+    let answer: isize;
+    let [a, b, c, d, e] = args;
+    // SAFETY: in the caller this is `call`. The new process starts behind the
+    // system call with the same registers but `rax` (0) and `rsp` (its own
+    // stack), leaves this function's frame alone, and never comes back.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "ud2",
+            "2:",
+            inlateout("rax") number => answer,
+            in("rdi") a,
+            in("rsi") b,
+            in("rdx") c,
+            in("r10") d,
+            in("r8") e,
+            in("r12") entry,
+            in("r13") data,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    answer
+}

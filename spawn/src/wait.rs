@@ -1,0 +1,269 @@
+//! Waiting for a process by its pidfd, with what it used.
+//!
+//! # Safety
+//!
+//! `waitid`, `getrusage` and an `ioctl` fill structures of ours, whose layouts
+//! are the kernel's for 64-bit architectures.
+
+#![expect(
+    unsafe_code,
+    reason = "waitid with resource usage and PIDFD_GET_INFO have no wrapper"
+)]
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::signal::Signal;
+use crate::status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
+use crate::sys::{self, nr};
+
+const P_PIDFD: usize = 3;
+const WNOHANG: usize = 0x1;
+const WEXITED: usize = 0x4;
+const WNOWAIT: usize = 0x0100_0000;
+/// Waits for children of every exit signal; the kernel resets it at exec, so
+/// it is not always SIGCHLD.
+const WALL: usize = 0x4000_0000;
+
+const CLD_EXITED: i32 = 1;
+const CLD_DUMPED: i32 = 3;
+
+const RUSAGE_SELF: usize = 0;
+
+/// `_IOWR(0xFF, 11, struct pidfd_info)` with the first version of the
+/// structure, 64 bytes.
+const PIDFD_GET_INFO: usize = 0xC040_FF0B;
+const PIDFD_INFO_PID: u64 = 1 << 0;
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+/// How long to wait for the end of another wait for the same process.
+const RECOVERY_PATIENCE_MS: i64 = 200;
+
+/// `siginfo_t` as waitid fills it in.
+#[repr(C)]
+#[derive(Default)]
+struct SigInfo {
+    signo: i32,
+    errno: i32,
+    code: i32,
+    _pad: i32,
+    pid: i32,
+    uid: u32,
+    status: i32,
+    _rest: [i32; 25],
+}
+
+const _: () = assert!(size_of::<SigInfo>() == 128);
+
+/// `struct rusage`
+#[repr(C)]
+#[derive(Default)]
+struct RawUsage {
+    user_time: [i64; 2],
+    system_time: [i64; 2],
+    max_rss: i64,
+    _shared: [i64; 3],
+    minor_faults: i64,
+    major_faults: i64,
+    _swaps: i64,
+    input_blocks: i64,
+    output_blocks: i64,
+    _messages: [i64; 3],
+    voluntary_switches: i64,
+    involuntary_switches: i64,
+}
+
+const _: () = assert!(size_of::<RawUsage>() == 144);
+
+/// `struct pidfd_info`, first version.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup_id: u64,
+    pid: u32,
+    tgid: u32,
+    parent: u32,
+    ids: [u32; 8],
+    exit_code: i32,
+}
+
+const _: () = assert!(size_of::<PidfdInfo>() == 64);
+
+/// Whether a wait takes the process away or leaves it a zombie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reap {
+    Yes,
+    No,
+}
+
+/// Asks, without blocking, whether the process has ended.
+pub(crate) fn try_wait(pidfd: BorrowedFd<'_>, reap: Reap) -> Result<Option<Exit>, Errno> {
+    wait_options(pidfd, WNOHANG, reap)
+}
+
+/// Blocks until the process has ended.
+pub(crate) fn wait(pidfd: BorrowedFd<'_>, reap: Reap) -> Result<Exit, Errno> {
+    loop {
+        if let Some(exit) = wait_options(pidfd, 0, reap)? {
+            return Ok(exit);
+        }
+    }
+}
+
+/// Whether waitid takes a pidfd: then it looks at the descriptor, and here
+/// finds that there is none of this number.
+pub(crate) fn check() -> Result<(), Errno> {
+    const NO_FD: usize = i32::MAX as usize;
+    let args = [P_PIDFD, NO_FD, 0, WEXITED | WNOHANG, 0];
+    // SAFETY: both pointers are null, which the call allows.
+    let answer = unsafe { sys::call(nr::WAITID, args) };
+    match sys::result(answer) {
+        Ok(_) | Err(Errno::BADF) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn wait_options(pidfd: BorrowedFd<'_>, more: usize, reap: Reap) -> Result<Option<Exit>, Errno> {
+    let mut info = SigInfo::default();
+    let mut usage = RawUsage::default();
+    let leave = if reap == Reap::No { WNOWAIT } else { 0 };
+    let args = [
+        P_PIDFD,
+        raw(pidfd),
+        &raw mut info as usize,
+        WEXITED | WALL | leave | more,
+        &raw mut usage as usize,
+    ];
+    loop {
+        // SAFETY: both structures are live and of the kernel's layout.
+        let answer = unsafe { sys::call(nr::WAITID, args) };
+        match sys::result(answer) {
+            Ok(_) if info.signo == 0 => return Ok(None),
+            Ok(_) => {
+                return Ok(Some(Exit {
+                    status: status(&info),
+                    usage: Some(usage.read()),
+                }));
+            }
+            Err(Errno::INTR) => {}
+            // Somebody else waited for it. If it had not ended, this process
+            // would still be our child, so there is an end to report.
+            Err(Errno::CHILD) => {
+                return Ok(Some(Exit {
+                    status: recover(pidfd),
+                    usage: None,
+                }));
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+fn status(info: &SigInfo) -> ExitStatus {
+    if info.code == CLD_EXITED {
+        return ExitStatus::Exited(info.status.to_le_bytes()[0]);
+    }
+    match Signal::from_raw(info.status) {
+        Some(signal) => ExitStatus::Signaled {
+            signal,
+            core_dumped: info.code == CLD_DUMPED,
+        },
+        None => ExitStatus::Lost,
+    }
+}
+
+/// The status of a process that somebody else waited for, which Linux 6.15 and
+/// later keep as long as its pidfd is open.
+fn recover(pidfd: BorrowedFd<'_>) -> ExitStatus {
+    for patience in [0, RECOVERY_PATIENCE_MS] {
+        let mut hang_up = [PollFd::new(&pidfd, PollFlags::empty())];
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: patience * 1_000_000,
+        };
+        // Only delays the second try; its failure changes nothing.
+        let _ = poll(&mut hang_up, Some(&timeout));
+        if let Some(status) = exit_info(pidfd) {
+            return status;
+        }
+    }
+    ExitStatus::Lost
+}
+
+/// The status that the kernel kept, if it keeps any. It is there from the
+/// moment that the pidfd hangs up, a moment after the other wait has begun.
+pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    let info = get_info(pidfd, PIDFD_INFO_EXIT).ok()?;
+    let kept = info.mask & PIDFD_INFO_EXIT != 0;
+    kept.then(|| ExitStatus::from_wait_word(info.exit_code))
+}
+
+/// Returns the process's number from the kernel: `ENOTTY` or `EINVAL` before
+/// Linux 6.13.
+pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    get_info(pidfd, PIDFD_INFO_PID).map(|info| info.tgid)
+}
+
+fn get_info(pidfd: BorrowedFd<'_>, mask: u64) -> Result<PidfdInfo, Errno> {
+    let mut info = PidfdInfo {
+        mask,
+        ..PidfdInfo::default()
+    };
+    let args = [raw(pidfd), PIDFD_GET_INFO, &raw mut info as usize, 0, 0];
+    // SAFETY: the structure is live and of the size that the request names.
+    let answer = unsafe { sys::call(nr::IOCTL, args) };
+    sys::result(answer)?;
+    Ok(info)
+}
+
+impl RawUsage {
+    fn read(&self) -> ResourceUsage {
+        ResourceUsage {
+            user_time: time(self.user_time),
+            system_time: time(self.system_time),
+            peak_memory: peak_memory(bytes(self.max_rss)),
+            minor_faults: count(self.minor_faults),
+            major_faults: count(self.major_faults),
+            input_blocks: count(self.input_blocks),
+            output_blocks: count(self.output_blocks),
+            voluntary_switches: count(self.voluntary_switches),
+            involuntary_switches: count(self.involuntary_switches),
+        }
+    }
+}
+
+/// A child starts with its parent's peak, because they share memory until
+/// exec. Ours can only have grown since, so what exceeds it is the child's.
+fn peak_memory(child: u64) -> PeakMemory {
+    let mut own = RawUsage::default();
+    let args = [RUSAGE_SELF, &raw mut own as usize, 0, 0, 0];
+    // SAFETY: the structure is live and of the kernel's layout; the call has
+    // no failure with these arguments.
+    unsafe { sys::call(nr::GETRUSAGE, args) };
+    match child > bytes(own.max_rss) {
+        true => PeakMemory::Exact(child),
+        false => PeakMemory::AtMost(child),
+    }
+}
+
+fn raw(fd: BorrowedFd<'_>) -> usize {
+    fd.as_raw_fd().unsigned_abs() as usize
+}
+
+/// Seconds and microseconds.
+fn time([seconds, micros]: [i64; 2]) -> Duration {
+    Duration::from_secs(count(seconds)) + Duration::from_micros(count(micros))
+}
+
+/// The kernel's kibibytes in bytes.
+fn bytes(kibibytes: i64) -> u64 {
+    count(kibibytes).saturating_mul(1024)
+}
+
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

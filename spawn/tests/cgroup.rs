@@ -1,0 +1,145 @@
+//! Children that are born inside a cgroup.
+
+mod support;
+
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use offspring_spawn::{Command, Errno, Kernel, Signal, SpawnError, Stage};
+use rustix::process::Resource;
+use support::cgroup::Cgroup;
+use support::isolation::isolated;
+use support::place::{Place, directory};
+use support::traces::{Traces, assert_no_children, with_limit};
+use support::{killed, program, text};
+
+/// A command whose output is the cgroups that it is in.
+fn where_am_i() -> Command {
+    let mut command = Command::new(&program("cat"));
+    command.arg("/proc/self/cgroup");
+    command
+}
+
+#[test]
+fn born_inside() {
+    let Some(group) = Cgroup::new("born_inside") else {
+        return;
+    };
+    let printed = text(where_am_i().cgroup(group.directory()));
+    let line = format!("0::{}", group.name);
+    assert!(printed.lines().any(|other| other == line), "{printed}");
+    // We are still where we were.
+    let ours = fs::read_to_string("/proc/self/cgroup").unwrap();
+    assert!(!ours.lines().any(|other| other == line), "{ours}");
+}
+
+#[test]
+fn what_is_no_cgroup() {
+    isolated(|| {
+        let place = Place::new();
+        let null = OwnedFd::from(File::open("/dev/null").unwrap());
+        for fd in [null, directory(place.root()), directory("/".as_ref())] {
+            let mut command = where_am_i();
+            command.cgroup(fd);
+            let fails = || {
+                let (stage, errno) = (Stage::Cgroup, Errno::BADF);
+                assert_eq!(command.spawn().unwrap_err(), SpawnError { stage, errno });
+            };
+            fails();
+            Traces::unchanged(fails);
+        }
+    });
+}
+
+#[test]
+fn a_file_of_a_cgroup_is_no_cgroup() {
+    let Some(group) = Cgroup::new("a_file_of_a_cgroup_is_no_cgroup") else {
+        return;
+    };
+    let file = File::open(group.file("cgroup.procs")).unwrap();
+    let error = where_am_i()
+        .cgroup(OwnedFd::from(file))
+        .spawn()
+        .unwrap_err();
+    assert_eq!((error.stage, error.errno), (Stage::Cgroup, Errno::BADF));
+}
+
+#[test]
+fn a_cgroup_that_was_removed() {
+    let Some(group) = Cgroup::new("a_cgroup_that_was_removed") else {
+        return;
+    };
+    let gone = group.directory();
+    drop(group);
+    let error = where_am_i().cgroup(gone).spawn().unwrap_err();
+    assert_eq!((error.stage, error.errno), (Stage::Cgroup, Errno::NOENT));
+}
+
+#[test]
+fn a_failure_leaves_the_group_empty() {
+    let Some(group) = Cgroup::new("a_failure_leaves_the_group_empty") else {
+        return;
+    };
+    let place = Place::new();
+    let mut command = Command::new(&place.script("empty", ""));
+    let error = command.cgroup(group.directory()).spawn().unwrap_err();
+    assert_eq!((error.stage, error.errno), (Stage::Exec, Errno::NOEXEC));
+    let members = fs::read_to_string(group.file("cgroup.procs")).unwrap();
+    assert_eq!(members, "");
+}
+
+#[test]
+fn a_child_that_is_killed_before_it_runs_its_program() {
+    isolated(|| {
+        let Some(group) = Cgroup::new("a_child_that_is_killed_before_it_runs_its_program") else {
+            return;
+        };
+        fs::write(group.file("cgroup.freeze"), "1").unwrap();
+        let mut command = where_am_i();
+        command.cgroup(group.directory());
+        // It is born frozen, and the spawn waits for it.
+        let spawn = thread::spawn(move || command.spawn());
+        while fs::read_to_string(group.file("cgroup.procs"))
+            .unwrap()
+            .is_empty()
+        {
+            assert!(!spawn.is_finished());
+            thread::yield_now();
+        }
+        fs::write(group.file("cgroup.kill"), "1").unwrap();
+        let child = spawn.join().unwrap().unwrap();
+        assert_eq!(child.wait().unwrap().status, killed(Signal::KILL));
+        assert_no_children();
+    });
+}
+
+#[test]
+fn no_memory_for_a_second_stack() {
+    isolated(|| {
+        let Some(group) = Cgroup::new("no_memory_for_a_second_stack") else {
+            return;
+        };
+        // One stack is there since the kernel was asked what it can do; this
+        // child sits on it, frozen.
+        assert!(Kernel::get().is_ok());
+        fs::write(group.file("cgroup.freeze"), "1").unwrap();
+        let mut command = where_am_i();
+        command.cgroup(group.directory());
+        let spawn = thread::spawn(move || command.spawn());
+        while fs::read_to_string(group.file("cgroup.procs"))
+            .unwrap()
+            .is_empty()
+        {
+            assert!(!spawn.is_finished());
+            thread::yield_now();
+        }
+        let second = where_am_i();
+        let error = with_limit(Resource::As, 4096, || second.spawn()).unwrap_err();
+        assert_eq!((error.stage, error.errno), (Stage::Memory, Errno::NOMEM));
+        fs::write(group.file("cgroup.freeze"), "0").unwrap();
+        let child = spawn.join().unwrap().unwrap();
+        assert!(child.wait().unwrap().status.success());
+        assert_no_children();
+    });
+}

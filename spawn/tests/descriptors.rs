@@ -1,0 +1,167 @@
+//! Which descriptors a child has, and which it never sees.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use offspring_spawn::{Child, Command, Program, Stdio};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+use rustix::process::{Resource, getrlimit};
+use support::isolation::isolated;
+use support::place::{Place, directory};
+use support::traces::{descriptors, with_limit};
+use support::{cat, pid, program, read_line, sh};
+
+/// The descriptors of a child that has executed its program.
+fn of_child(command: &mut Command) -> (Child, BTreeMap<i32, String>) {
+    command.stdin(Stdio::Piped).stdout(Stdio::Piped);
+    let child = command.spawn().unwrap();
+    // Its program speaks: all that is closed at exec is closed.
+    assert_eq!(read_line(child.stdout.as_ref().unwrap()), "ready");
+    let all = descriptors(&pid(&child).to_string());
+    (child, all)
+}
+
+const READY: &str = "echo ready; read line";
+
+/// A descriptor that a child would inherit, with at least this number.
+fn inheritable(number: i32) -> OwnedFd {
+    let flags = OFlags::RDONLY;
+    let fd = openat(CWD, "/dev/null", flags, Mode::empty()).unwrap();
+    let fd = fcntl_dupfd_cloexec(fd, number).unwrap();
+    fcntl_setfd(&fd, FdFlags::empty()).unwrap();
+    fd
+}
+
+#[test]
+fn only_the_standard_streams() {
+    isolated(|| {
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
+        let limit = hard.min(1 << 20);
+        with_limit(Resource::Nofile, limit, || {
+            let last = i32::try_from(limit).unwrap() - 1;
+            let mut open: Vec<OwnedFd> = (0..512).map(|_| inheritable(3)).collect();
+            open.push(inheritable(last));
+            open.push(inheritable(last / 2));
+            let (_child, all) = of_child(&mut sh(READY));
+            assert_eq!(all.keys().collect::<Vec<_>>(), [&0, &1, &2], "{all:?}");
+            // The host still has them.
+            assert!(open.iter().all(|fd| fcntl_getfd(fd).is_ok()));
+        });
+    });
+}
+
+#[test]
+fn a_source_with_a_very_high_number() {
+    isolated(|| {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
+        with_limit(Resource::Nofile, limit.min(1 << 20), || {
+            let last = i32::try_from(limit.min(1 << 20)).unwrap() - 1;
+            let (_child, all) = of_child(sh(READY).stderr(inheritable(last)));
+            assert_eq!(all.keys().collect::<Vec<_>>(), [&0, &1, &2], "{all:?}");
+            assert_eq!(all[&2], "/dev/null");
+        });
+    });
+}
+
+#[test]
+fn a_script_has_its_script_besides() {
+    let place = Place::new();
+    let script = place.script("script", "#!/bin/sh\necho ready; read line\n");
+    let (_child, all) = of_child(&mut Command::new(&script));
+    let path = place.path("script").to_string_lossy().into_owned();
+    let scripts = all.values().filter(|link| **link == path).count();
+    assert!(all.contains_key(&3) && scripts >= 1, "{all:?}");
+    // The shell has a descriptor of its own for what it reads.
+    let only_these = all
+        .iter()
+        .all(|(number, link)| *number < 3 || *link == path);
+    assert!(only_these, "{all:?}");
+}
+
+#[test]
+fn scripts_by_every_low_number() {
+    isolated(|| {
+        let place = Place::new();
+        place.file("script", 0o755, "#!/bin/sh\nexit 6\n");
+        let mut fill = Vec::new();
+        for _ in 0..8 {
+            let script = Program::open(place.path("script")).unwrap();
+            let child = Command::new(&script).spawn().unwrap();
+            let status = child.wait().unwrap().status;
+            assert_eq!(status, offspring_spawn::ExitStatus::Exited(6));
+            drop(script);
+            fill.push(inheritable(3));
+        }
+    });
+}
+
+#[test]
+fn ours_are_closed_at_exec() {
+    let mut child = cat()
+        .stdout(Stdio::Piped)
+        .stderr(Stdio::Piped)
+        .spawn()
+        .unwrap();
+    let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
+    let program = program("cat");
+    let ends = ends.iter().flatten().map(AsFd::as_fd);
+    for fd in ends.chain([child.as_fd(), program.as_fd()]) {
+        assert_eq!(fcntl_getfd(fd), Ok(FdFlags::CLOEXEC));
+        assert!(fd.as_raw_fd() > 2);
+    }
+}
+
+#[test]
+fn the_program_that_was_opened_is_what_runs() {
+    let place = Place::new();
+    let path = place.copy_of("sh", "tool");
+    let tool = Program::open(&path).unwrap();
+    std::fs::rename(&path, place.path("elsewhere")).unwrap();
+    place.file("tool", 0o755, "garbage");
+    let run = || {
+        let child = Command::new(&tool).argv(["sh", "-c", "exit 7"]).spawn();
+        child.unwrap().wait().unwrap().status
+    };
+    assert_eq!(run(), offspring_spawn::ExitStatus::Exited(7));
+    std::fs::remove_file(place.path("elsewhere")).unwrap();
+    assert_eq!(run(), offspring_spawn::ExitStatus::Exited(7));
+    assert!(
+        Command::new(&Program::open(&path).unwrap())
+            .spawn()
+            .is_err()
+    );
+}
+
+#[test]
+fn the_working_directory() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("inner")).unwrap();
+    let before = std::env::current_dir().unwrap();
+    let inner = std::fs::canonicalize(place.path("inner")).unwrap();
+    let printed = support::text(sh("pwd -P").current_dir(directory(&inner)));
+    assert_eq!(printed.trim_end(), inner.to_str().unwrap());
+    assert_eq!(std::env::current_dir().unwrap(), before);
+    // By default it is ours.
+    let printed = support::text(&mut sh("pwd -P"));
+    let ours = std::fs::canonicalize(before).unwrap();
+    assert_eq!(printed.trim_end(), ours.to_str().unwrap());
+}
+
+#[test]
+fn a_working_directory_that_is_none() {
+    use offspring_spawn::{Errno, SpawnError, Stage};
+    isolated(|| {
+        let mut command = sh("");
+        command.current_dir(OwnedFd::from(File::open("/dev/null").unwrap()));
+        let fails = || {
+            let (stage, errno) = (Stage::WorkingDirectory, Errno::NOTDIR);
+            assert_eq!(command.spawn().unwrap_err(), SpawnError { stage, errno });
+        };
+        fails();
+        support::traces::Traces::unchanged(fails);
+    });
+}

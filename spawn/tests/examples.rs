@@ -1,0 +1,40 @@
+//! The examples run.
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use support::isolation::skip;
+
+/// An example's program, which cargo builds next to the tests, unless only
+/// some of them were asked for.
+fn example(name: &str) -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent()?.parent()?.join("examples").join(name);
+    path.exists().then_some(path)
+}
+
+#[test]
+fn pipeline() {
+    let Some(path) = example("pipeline") else {
+        return skip("pipeline", "the example was not built");
+    };
+    let place = support::place::Place::new();
+    let input = place.file("input", 0o644, "b\na\nb\n");
+    let output = Command::new(path)
+        .stdin(Stdio::from(std::fs::File::open(input).unwrap()))
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    assert_eq!(words, ["1", "a", "2", "b"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for name in ["sort", "uniq"] {
+        assert!(
+            stderr.contains(&format!("{name}: exit status: 0, ")),
+            "{stderr}"
+        );
+    }
+    assert!(output.status.success());
+}

@@ -1,0 +1,75 @@
+//! Tests in processes of their own.
+
+use std::any::type_name;
+use std::env;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Names the test that this process was started for.
+const ISOLATED: &str = "OFFSPRING_TEST_ISOLATED";
+
+/// Names the test that this process was started to help.
+const HELPER: &str = "OFFSPRING_TEST_HELPER";
+
+/// Runs the body of a test in a process of its own, which has no other test, no
+/// children, and whatever descriptors, limits and signals the body makes.
+///
+/// The body is a closure in the test function itself: that is how the process
+/// knows which test it was started for.
+pub fn isolated<F: FnOnce()>(body: F) {
+    let name = test_of::<F>();
+    if env::var_os(ISOLATED).is_some_and(|test| test == name) {
+        return body();
+    }
+    let output = again(name, ISOLATED).output().unwrap();
+    judge(name, &output);
+}
+
+/// Whether this process was started to help this test, with [`helper`].
+pub fn is_helper<F>(_: &F) -> bool {
+    env::var_os(HELPER).is_some_and(|test| test == test_of::<F>())
+}
+
+/// A process that runs this test again, where [`is_helper`] is true.
+pub fn helper<F>(_: &F) -> Command {
+    again(test_of::<F>(), HELPER)
+}
+
+/// Says that a test cannot run here. Not with `eprintln`, whose text the test
+/// harness hides as long as all is well.
+pub fn skip(name: &str, reason: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
+}
+
+/// The test whose body this closure is: `file::test::{{closure}}`.
+fn test_of<F>() -> &'static str {
+    let name = type_name::<F>();
+    let name = name.split_once("::").map_or(name, |(_, rest)| rest);
+    name.split("::{{closure}}").next().unwrap_or(name)
+}
+
+fn again(name: &str, role: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env_remove(ISOLATED)
+        .env_remove(HELPER)
+        .env(role, name)
+        .stdin(Stdio::null());
+    command
+}
+
+fn judge(name: &str, output: &Output) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for line in stderr.lines().filter(|line| line.starts_with("SKIPPED ")) {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+    // A name that is not a test's would run nothing, and succeed.
+    let ran = stdout.contains("test result: ok. 1 passed");
+    assert!(
+        output.status.success() && ran,
+        "{name} failed in its own process ({}):\n{stdout}\n{stderr}",
+        output.status
+    );
+}

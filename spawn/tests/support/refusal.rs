@@ -1,0 +1,30 @@
+//! Kernels that refuse what is newer than they are, or what a sandbox does not
+//! want: seccomp filters play them. Only for a process that runs one test.
+
+use std::collections::BTreeMap;
+
+use offspring_spawn::Errno;
+use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+
+/// Makes the kernel answer a call with an error from now on.
+pub fn refuse(call: i64, errno: Errno) {
+    filter(call, Vec::new(), errno);
+}
+
+/// The same only where an argument has this value.
+pub fn refuse_if(call: i64, index: u8, value: u64, errno: Errno) {
+    let is = SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value).unwrap();
+    filter(call, vec![SeccompRule::new(vec![is]).unwrap()], errno);
+}
+
+fn filter(call: i64, rules: Vec<SeccompRule>, errno: Errno) {
+    let errno = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
+    let rules = BTreeMap::from([(call, rules)]);
+    let architecture = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, errno, architecture).unwrap();
+    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
