@@ -1,0 +1,214 @@
+//! A child process that a guest owns: the resource `pidfd`.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use offspring_spawn::{Errno, ExitStatus, ResourceUsage, Signal};
+use tokio::io::Interest;
+use wasmtime_wasi_io::poll::Pollable;
+
+use crate::children::Membership;
+use crate::deadline::Deadline;
+use crate::quota::Share;
+use crate::readiness::Readiness;
+
+/// Why a process ended, where it was the host that ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Its deadline passed.
+    Deadline,
+    /// The guest killed it by its handle.
+    Killed,
+    /// The host killed it.
+    KilledByHost,
+}
+
+/// The end of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Exit {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Why, where the host did it.
+    pub cause: Option<Cause>,
+    /// What it used.
+    pub usage: Option<ResourceUsage>,
+}
+
+/// A child process that a guest owns. Dropping it kills the process with its
+/// process group, and waits for it.
+#[derive(Debug)]
+pub struct Child {
+    // Before the process: it refers to its descriptor.
+    readiness: Readiness<Arc<ChildProcess>>,
+    process: Arc<ChildProcess>,
+    grant: usize,
+}
+
+/// The process, as its handle, its deadline and the host share it.
+pub(crate) struct ChildProcess {
+    child: offspring_spawn::Child,
+    /// Who was first to kill it.
+    cause: Mutex<Option<Cause>>,
+    /// What it takes up of the guest's limits until it has ended.
+    hold: Mutex<Option<Hold>>,
+}
+
+/// What a live process takes up. The order is that of dropping: nobody else
+/// comes to kill it, then it counts no more.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) _shares: [Share; 2],
+}
+
+impl Child {
+    pub(crate) fn new(process: Arc<ChildProcess>, grant: usize) -> Child {
+        Child {
+            readiness: Readiness::default(),
+            process,
+            grant,
+        }
+    }
+
+    /// The grant that it was started by, by its index in the policy.
+    pub(crate) fn grant(&self) -> usize {
+        self.grant
+    }
+
+    pub(crate) fn process(&self) -> &ChildProcess {
+        &self.process
+    }
+}
+
+#[async_trait]
+impl Pollable for Child {
+    async fn ready(&mut self) {
+        self.readiness
+            .ready(&self.process, Interest::READABLE)
+            .await;
+    }
+}
+
+impl ChildProcess {
+    pub(crate) fn new(child: offspring_spawn::Child, shares: [Share; 2]) -> ChildProcess {
+        let hold = Hold {
+            deadline: None,
+            membership: None,
+            _shares: shares,
+        };
+        ChildProcess {
+            child,
+            cause: Mutex::default(),
+            hold: Mutex::new(Some(hold)),
+        }
+    }
+
+    /// Gives the process a deadline from now on.
+    ///
+    /// # Errors
+    /// When no thread can be had to wait for it.
+    pub(crate) fn set_deadline(self: &Arc<ChildProcess>, after: Duration) -> io::Result<()> {
+        let process = Arc::downgrade(self);
+        let passed = move || {
+            if let Some(process) = process.upgrade() {
+                // It may have ended by itself, and then nothing is killed.
+                let _ = process.kill(Cause::Deadline);
+            }
+        };
+        let deadline = Deadline::after(after, Box::new(passed))?;
+        if let Some(hold) = &mut *lock(&self.hold) {
+            hold.deadline = Some(deadline);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_membership(&self, membership: Membership) {
+        if let Some(hold) = &mut *lock(&self.hold) {
+            hold.membership = Some(membership);
+        }
+    }
+
+    /// Asks, without blocking, whether the process has ended.
+    pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
+        let Some(exit) = self.child.try_wait()? else {
+            return Ok(None);
+        };
+        // Taken out under the lock, dropped after it.
+        let hold = lock(&self.hold).take();
+        drop(hold);
+        let killed = matches!(
+            exit.status,
+            ExitStatus::Signaled {
+                signal: Signal::KILL,
+                ..
+            }
+        );
+        let cause = lock(&self.cause).filter(|_| killed);
+        Ok(Some(Exit {
+            status: exit.status,
+            cause,
+            usage: exit.usage,
+        }))
+    }
+
+    /// Kills the process and its group. Whoever does so first is the cause.
+    pub(crate) fn kill(&self, cause: Cause) -> io::Result<()> {
+        lock(&self.cause).get_or_insert(cause);
+        self.child.kill()
+    }
+
+    pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Errno> {
+        self.note(signal);
+        self.child.pidfd().send_signal(signal)
+    }
+
+    /// # Errors
+    /// `EOPNOTSUPP` for a child in its host's process group, which is not the
+    /// guest's to signal.
+    pub(crate) fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        if !self.child.leads_group() {
+            return Err(Errno::OPNOTSUPP);
+        }
+        self.note(signal);
+        self.child.signal_group(signal)
+    }
+
+    pub(crate) fn getpid(&self) -> Result<u32, Errno> {
+        self.child.pidfd().getpid()
+    }
+
+    fn note(&self, signal: Signal) {
+        if signal == Signal::KILL {
+            lock(&self.cause).get_or_insert(Cause::Killed);
+        }
+    }
+}
+
+impl AsFd for ChildProcess {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+}
+
+impl AsRawFd for ChildProcess {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for ChildProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ChildProcess")
+            .field(&self.as_raw_fd())
+            .finish()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,184 @@
+//! How to start a process, as a guest builds it up: the resource `command`.
+
+use std::fs::File;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use offspring_spawn::{Errno, Stdio};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::fcntl_dupfd_cloexec;
+
+use crate::pipe::Pipe;
+use crate::quota::{Quota, Share};
+use crate::request::{Request, StdioKind};
+
+/// The longest name of a program that is kept. A longer one is nobody's.
+const NAME_MAX: usize = 1024;
+
+/// How to start a process. Holds what the guest asked for and the descriptors
+/// that it gave, and decides nothing.
+#[derive(Debug, Default)]
+pub struct Command {
+    pub(crate) request: Request,
+    pub(crate) cwd: Option<Directory>,
+    /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
+    given: [Option<Given>; 3],
+    /// What the arguments and the environment take of what the guest may hold.
+    share: Option<Share>,
+}
+
+/// What a guest gives to a child as a standard stream.
+#[derive(Debug)]
+pub(crate) enum Given {
+    Pipe(Arc<Pipe>),
+    File(Arc<File>),
+}
+
+/// Why arguments or variables were not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// More than one command may have.
+    TooLong,
+    /// More than the guest may hold in all its commands.
+    LimitReached,
+}
+
+/// A directory by a path beneath one that the guest holds.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) base: Arc<File>,
+    pub(crate) path: String,
+}
+
+/// One of the three standard streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    In = 0,
+    Out = 1,
+    Err = 2,
+}
+
+impl Command {
+    pub(crate) fn new(mut program: String) -> Command {
+        program.truncate(program.floor_char_boundary(NAME_MAX));
+        Command {
+            request: Request {
+                program,
+                ..Request::default()
+            },
+            ..Command::default()
+        }
+    }
+
+    /// Sets the arguments, unless they are too many.
+    pub(crate) fn set_args(
+        &mut self,
+        args: Vec<String>,
+        max: u64,
+        held: &Quota,
+    ) -> Result<(), NotTaken> {
+        let before = mem::replace(&mut self.request.args, args);
+        self.count(max, held)
+            .inspect_err(|_| self.request.args = before)
+    }
+
+    /// Sets the environment, unless it is too large.
+    pub(crate) fn set_env(
+        &mut self,
+        env: Vec<(String, String)>,
+        max: u64,
+        held: &Quota,
+    ) -> Result<(), NotTaken> {
+        let before = mem::replace(&mut self.request.env, env);
+        self.count(max, held)
+            .inspect_err(|_| self.request.env = before)
+    }
+
+    /// Takes for what the request has now, instead of what it had before.
+    fn count(&mut self, max: u64, held: &Quota) -> Result<(), NotTaken> {
+        let bytes = self.request.argument_bytes();
+        let count = u32::try_from(bytes)
+            .ok()
+            .filter(|_| bytes <= max)
+            .ok_or(NotTaken::TooLong)?;
+        let share = held.take_many(count).ok_or(NotTaken::LimitReached)?;
+        self.share = Some(share);
+        Ok(())
+    }
+
+    /// Sets a standard stream, with what it is connected to if the guest gave
+    /// something.
+    pub(crate) fn set_stdio(&mut self, stream: Stream, kind: StdioKind, given: Option<Given>) {
+        match stream {
+            Stream::In => self.request.stdin = kind,
+            Stream::Out => self.request.stdout = kind,
+            Stream::Err => self.request.stderr = kind,
+        }
+        self.given[stream as usize] = given;
+    }
+
+    /// What the engine is to connect a stream to.
+    pub(crate) fn stdio(&self, stream: Stream, kind: StdioKind) -> Result<Stdio, Errno> {
+        Ok(match (kind, &self.given[stream as usize]) {
+            (StdioKind::Inherit, _) => Stdio::Inherit,
+            (StdioKind::Piped, _) => Stdio::Piped,
+            (StdioKind::Pipe | StdioKind::File, Some(Given::Pipe(pipe))) => duplicate(pipe)?.into(),
+            (StdioKind::Pipe | StdioKind::File, Some(Given::File(file))) => duplicate(file)?.into(),
+            (StdioKind::Null | StdioKind::Pipe | StdioKind::File, _) => Stdio::Null,
+        })
+    }
+}
+
+/// A descriptor for the engine, behind the standard streams, where it wants it.
+fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Errno> {
+    fcntl_dupfd_cloexec(fd, 3)
+}
+
+impl Directory {
+    /// Opens the directory, which lies beneath its base whatever `..` and
+    /// symbolic links say.
+    pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
+        let path = if self.path.is_empty() {
+            "."
+        } else {
+            &self.path
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        // The kernel gives up, and says so, when something is renamed
+        // meanwhile that could lead out.
+        for _ in 0..16 {
+            match openat2(&self.base, path, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                opened => return opened,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_way_out_of_the_base() {
+        let base = Arc::new(File::open("/usr").unwrap());
+        let open = |path: &str| {
+            Directory {
+                base: Arc::clone(&base),
+                path: path.into(),
+            }
+            .open()
+        };
+        for inside in ["", ".", "bin", "bin/..", "bin/../bin/."] {
+            assert!(open(inside).is_ok(), "{inside}");
+        }
+        for outside in ["..", "/", "/usr/bin", "bin/../../usr"] {
+            assert_eq!(open(outside).unwrap_err(), Errno::XDEV, "{outside}");
+        }
+        assert_eq!(open("no such directory").unwrap_err(), Errno::NOENT);
+        assert_eq!(open("bin/env").unwrap_err(), Errno::NOTDIR);
+    }
+}

@@ -1,0 +1,192 @@
+//! What a host grants to one guest, ready to be used.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use offspring_spawn::{Errno, Kernel, Program, Signal, SpawnError, Stage};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use crate::children::Children;
+use crate::error::BuildError;
+use crate::policy::{Cwd, Grant, Policy};
+use crate::quota::Quota;
+
+/// What one guest may start, and what it has started: the state of this crate
+/// in a store.
+#[derive(Debug)]
+pub struct ProcessCtx {
+    pub(crate) policy: Policy,
+    /// One for each grant of the policy, in its order.
+    pub(crate) granted: Vec<Granted>,
+    pub(crate) initial_cwd: Arc<OwnedFd>,
+    pub(crate) children: Children,
+    pub(crate) live: Quota,
+    pub(crate) pipes: Quota,
+    pub(crate) argument_bytes: Quota,
+    pub(crate) parent_death_signal: Option<Signal>,
+}
+
+/// A grant whose program and directory are open.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) program: Program,
+    pub(crate) cwd: Option<Arc<OwnedFd>>,
+    pub(crate) live: Quota,
+}
+
+impl ProcessCtx {
+    /// Starts a context that allows nothing.
+    pub fn builder() -> ProcessCtxBuilder {
+        ProcessCtxBuilder::default()
+    }
+
+    /// The guest's live children, to count or to end them from outside.
+    pub fn children(&self) -> Children {
+        self.children.clone()
+    }
+
+    /// The policy, with its variables resolved.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+/// Builds a [`ProcessCtx`]. The defaults:
+///
+/// - no program may be started;
+/// - children that have no other directory run in `/`;
+/// - children outlive the thread that spawns them, though never their handles.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessCtxBuilder {
+    policy: Policy,
+    grants: Vec<Grant>,
+    initial_cwd: Option<PathBuf>,
+    die_with_thread: bool,
+}
+
+impl ProcessCtxBuilder {
+    /// Sets what the guest may start.
+    pub fn policy(mut self, policy: Policy) -> ProcessCtxBuilder {
+        self.policy = policy;
+        self
+    }
+
+    /// Adds one program that the guest may start.
+    pub fn grant(mut self, grant: Grant) -> ProcessCtxBuilder {
+        self.grants.push(grant);
+        self
+    }
+
+    /// Sets the directory that children run in where neither the guest chooses
+    /// one nor the grant fixes one: usually the host's directory behind the
+    /// guest's own initial directory.
+    pub fn initial_cwd(mut self, path: impl Into<PathBuf>) -> ProcessCtxBuilder {
+        self.initial_cwd = Some(path.into());
+        self
+    }
+
+    /// Lets the kernel kill each child when the thread that spawned it ends,
+    /// which it also does when this process is killed.
+    ///
+    /// Only for hosts whose guests run on a thread that lives as long as the
+    /// process, such as the main one. Elsewhere children would die at random.
+    pub fn die_with_thread(mut self, yes: bool) -> ProcessCtxBuilder {
+        self.die_with_thread = yes;
+        self
+    }
+
+    /// Opens every program and directory that the policy names. From then on
+    /// what was opened counts, whatever becomes of the paths.
+    ///
+    /// # Errors
+    /// The first entry that cannot be used, and why; or that this kernel
+    /// cannot run children at all.
+    pub fn build(self) -> Result<ProcessCtx, BuildError> {
+        Kernel::get()?;
+        let mut policy = self.policy;
+        for grant in self.grants {
+            policy = policy.grant(grant)?;
+        }
+        policy.resolve_environment(|name| std::env::var(name).ok());
+        let granted = policy
+            .grants()
+            .iter()
+            .map(Granted::open)
+            .collect::<Result<_, _>>()?;
+
+        let initial_cwd = self.initial_cwd.unwrap_or_else(|| PathBuf::from("/"));
+        let opened =
+            open_directory(&initial_cwd).map_err(|errno| BuildError::InitialDirectory {
+                path: initial_cwd,
+                errno,
+            })?;
+        let limits = policy.get_limits();
+        Ok(ProcessCtx {
+            granted,
+            initial_cwd: Arc::new(opened),
+            children: Children::new(),
+            live: Quota::new(limits.max_children),
+            pipes: Quota::new(limits.max_pipes),
+            argument_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
+            parent_death_signal: self.die_with_thread.then_some(Signal::KILL),
+            policy,
+        })
+    }
+}
+
+/// How many bytes of arguments and environments all commands of a guest may
+/// hold, so that making many of them does not fill the host's memory.
+fn held_bytes(of_one: u64) -> u32 {
+    const COMMANDS: u64 = 16;
+    u32::try_from(of_one.saturating_mul(COMMANDS)).unwrap_or(u32::MAX)
+}
+
+impl Granted {
+    fn open(grant: &Grant) -> Result<Granted, BuildError> {
+        let program = open_program(grant.path()).map_err(|error| BuildError::Program {
+            grant: grant.name().to_owned(),
+            location: grant.location().cloned(),
+            path: grant.path().to_owned(),
+            error,
+        })?;
+        let cwd = match grant.get_cwd() {
+            Cwd::Fixed(path) => {
+                Some(open_directory(path).map_err(|errno| BuildError::Directory {
+                    grant: grant.name().to_owned(),
+                    location: grant.location().cloned(),
+                    path: path.clone(),
+                    errno,
+                })?)
+            }
+            Cwd::Preopens | Cwd::Unset => None,
+        };
+        Ok(Granted {
+            program,
+            cwd: cwd.map(Arc::new),
+            live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
+        })
+    }
+}
+
+/// Opens a program by its path, or looks for a bare name on `$PATH`, once.
+fn open_program(path: &Path) -> Result<Program, SpawnError> {
+    let directories = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let program = Program::search(path, &directories)?;
+    match program.check_executable() {
+        Ok(()) => Ok(program),
+        Err(errno) => Err(SpawnError {
+            stage: Stage::Program,
+            errno,
+        }),
+    }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    openat(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}

@@ -1,0 +1,111 @@
+//! Errors at the two edges: what an embedder gets when a context cannot be
+//! built, and what a host function returns.
+
+use std::path::{Path, PathBuf};
+
+use offspring_spawn::{Errno, SpawnError, Unsupported};
+use wasmtime::component::ResourceTableError;
+
+use crate::bindings::{spawn, types};
+use crate::policy::{Location, PolicyError};
+
+/// Why a [`ProcessCtx`](crate::ProcessCtx) cannot be built.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// This kernel lacks what no child can do without.
+    #[error("this kernel cannot run children: {0}")]
+    Kernel(#[from] Unsupported),
+    /// The policy contradicts itself.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A program that the policy grants cannot be opened or executed.
+    #[error("{}cannot grant `{grant}`: {}", place(.location), not_opened(.path, .error))]
+    Program {
+        /// The name of the grant.
+        grant: String,
+        /// Where the policy file says so.
+        location: Option<Location>,
+        /// The program, as the policy names it.
+        path: PathBuf,
+        /// Why.
+        error: SpawnError,
+    },
+    /// The directory that children start in cannot be opened.
+    #[error("cannot open the initial directory {}: {errno}", .path.display())]
+    InitialDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// A directory that the policy lets children run in cannot be opened.
+    #[error("{}cannot run `{grant}` in {}: {errno}", place(.location), .path.display())]
+    Directory {
+        /// The name of the grant.
+        grant: String,
+        /// Where the policy file says so.
+        location: Option<Location>,
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+}
+
+fn not_opened(path: &Path, error: &SpawnError) -> String {
+    let shown = path.display();
+    match (error.errno, path.components().count()) {
+        (Errno::NOENT, 1) => format!("no directory of $PATH has an executable file `{shown}`"),
+        (errno, _) => format!("{shown}: {errno}"),
+    }
+}
+
+fn place(location: &Option<Location>) -> String {
+    location
+        .as_ref()
+        .map_or_else(String::new, |location| format!("{location}: "))
+}
+
+/// Why a host function failed: an error for the guest, or one that ends it.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// What the guest gets.
+    Guest(E),
+    /// The guest has broken the rules of its resources: a trap.
+    Trap(wasmtime::Error),
+}
+
+/// The failure of most functions.
+pub type ErrorCodeFailure = Failure<types::ErrorCode>;
+
+/// The failure of `command.spawn`.
+pub type SpawnFailure = Failure<spawn::SpawnError>;
+
+impl<E> Failure<E> {
+    /// The guest's error as a value, a trap as an error.
+    pub(crate) fn split(self) -> wasmtime::Result<E> {
+        match self {
+            Failure::Guest(error) => Ok(error),
+            Failure::Trap(trap) => Err(trap),
+        }
+    }
+}
+
+impl From<types::ErrorCode> for ErrorCodeFailure {
+    fn from(code: types::ErrorCode) -> ErrorCodeFailure {
+        Failure::Guest(code)
+    }
+}
+
+impl From<spawn::SpawnError> for SpawnFailure {
+    fn from(error: spawn::SpawnError) -> SpawnFailure {
+        Failure::Guest(error)
+    }
+}
+
+impl<E> From<ResourceTableError> for Failure<E> {
+    fn from(error: ResourceTableError) -> Failure<E> {
+        Failure::Trap(error.into())
+    }
+}

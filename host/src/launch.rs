@@ -1,0 +1,165 @@
+//! From what a guest asked to a child: the one way to start a process.
+
+use std::sync::Arc;
+
+use offspring_spawn::{Errno, SpawnError};
+
+use crate::child::{Child, ChildProcess};
+use crate::command::{Command, Stream};
+use crate::ctx::{Granted, ProcessCtx};
+use crate::pipe::{PipeReader, PipeWriter};
+use crate::plan::{Plan, PlanCwd};
+use crate::policy::Denied;
+use crate::quota::Share;
+use crate::request::{Malformed, StdioKind};
+
+/// A child and the guest's ends of its pipes.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) child: Child,
+    pub(crate) stdin: Option<PipeWriter>,
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+}
+
+/// Why no child was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LaunchError {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("{message}")]
+    LimitReached { rule: &'static str, message: String },
+    #[error("the directory to run in leads out of the one that it lies beneath")]
+    LeadsOut,
+    #[error("cannot open the directory to run in: {0}")]
+    Resolve(Errno),
+    #[error("cannot give a descriptor to the child: {0}")]
+    Descriptors(Errno),
+    #[error("no thread to wait for the deadline: {0}")]
+    Deadline(Errno),
+    #[error("the host is ending")]
+    ShutDown,
+    #[error(transparent)]
+    Engine(#[from] SpawnError),
+}
+
+impl ProcessCtx {
+    /// Checks what the guest asks for against the policy and starts it.
+    pub(crate) fn launch(&self, command: &Command) -> Result<Launched, LaunchError> {
+        command.request.validate(&self.policy.get_limits())?;
+        let plan = self.policy.check(&command.request)?;
+        let granted = &self.granted[plan.grant];
+        let shares = self.reserve(&plan, granted)?;
+
+        let mut child = self.prepare(command, &plan, granted)?.spawn()?;
+        let pipes = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
+        let [stdin, stdout, stderr] = pipes;
+        let Reserved {
+            live,
+            pipes: [stdin_share, stdout_share, stderr_share],
+        } = shares;
+
+        let process = Arc::new(ChildProcess::new(child, live));
+        if let Some(after) = plan.deadline {
+            process.set_deadline(after).map_err(|error| {
+                LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
+            })?;
+        }
+        process.set_membership(self.children.add(&process).ok_or(LaunchError::ShutDown)?);
+        Ok(Launched {
+            child: Child::new(process, plan.grant),
+            stdin: stdin
+                .zip(stdin_share)
+                .map(|(fd, share)| PipeWriter::new(fd, share)),
+            stdout: stdout
+                .zip(stdout_share)
+                .map(|(fd, share)| PipeReader::new(fd, share)),
+            stderr: stderr
+                .zip(stderr_share)
+                .map(|(fd, share)| PipeReader::new(fd, share)),
+        })
+    }
+
+    /// Takes what the child will need of the guest's limits.
+    fn reserve(&self, plan: &Plan, granted: &Granted) -> Result<Reserved, LaunchError> {
+        let full = |rule, message| LaunchError::LimitReached { rule, message };
+        let of_all = self.children.take(&self.live).ok_or_else(|| {
+            full(
+                "limits.max-children",
+                format!("{} children live already", self.live.max()),
+            )
+        })?;
+        let of_grant = self.children.take(&granted.live).ok_or_else(|| {
+            let max = granted.live.max();
+            full(
+                "max-children",
+                format!("{max} children of this grant live already"),
+            )
+        })?;
+        let pipe = |kind| match kind {
+            StdioKind::Piped => self.pipes.take().map(Some).ok_or_else(|| {
+                full(
+                    "limits.max-pipes",
+                    format!("{} pipe ends are held already", self.pipes.max()),
+                )
+            }),
+            StdioKind::Null | StdioKind::Inherit | StdioKind::Pipe | StdioKind::File => Ok(None),
+        };
+        Ok(Reserved {
+            live: [of_all, of_grant],
+            pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
+        })
+    }
+
+    /// Puts the plan into the engine's words.
+    fn prepare(
+        &self,
+        command: &Command,
+        plan: &Plan,
+        granted: &Granted,
+    ) -> Result<offspring_spawn::Command, LaunchError> {
+        let cwd = match (&plan.cwd, &command.cwd, &granted.cwd) {
+            (PlanCwd::Guest, Some(directory), _) => {
+                Arc::new(directory.open().map_err(|errno| match errno {
+                    Errno::XDEV => LaunchError::LeadsOut,
+                    errno => LaunchError::Resolve(errno),
+                })?)
+            }
+            (PlanCwd::Fixed(_), _, Some(fixed)) => Arc::clone(fixed),
+            (PlanCwd::Initial | PlanCwd::Guest | PlanCwd::Fixed(_), _, _) => {
+                Arc::clone(&self.initial_cwd)
+            }
+        };
+        let stdio = |stream, kind| {
+            command
+                .stdio(stream, kind)
+                .map_err(LaunchError::Descriptors)
+        };
+        let stdin = stdio(Stream::In, plan.stdin)?;
+        let stdout = stdio(Stream::Out, plan.stdout)?;
+        let stderr = stdio(Stream::Err, plan.stderr)?;
+        let mut engine = offspring_spawn::Command::new(&granted.program);
+        engine
+            .argv(&plan.argv)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
+            .current_dir(cwd)
+            .new_process_group(plan.new_group)
+            .parent_death_signal(self.parent_death_signal)
+            .no_new_privileges(true);
+        for (name, value) in &plan.env {
+            engine.env(name, value);
+        }
+        Ok(engine)
+    }
+}
+
+/// What a child takes of the guest's limits.
+#[derive(Debug)]
+struct Reserved {
+    live: [Share; 2],
+    pipes: [Option<Share>; 3],
+}

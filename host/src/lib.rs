@@ -1,0 +1,77 @@
+//! Lets WebAssembly components start real Linux processes, as owned,
+//! capability-scoped handles: the interfaces `offspring:process` for
+//! [wasmtime].
+//!
+//! A component that is linked with this crate may start what its host grants,
+//! and nothing else:
+//!
+//! ```no_run
+#![doc = include_str!("../../examples/embed/src/main.rs")]
+//! ```
+//!
+//! # What is where
+//!
+//! - A [`policy::Policy`] says which programs a guest may start, and how. It
+//!   is built in code, as above, or read from a file.
+//! - A [`ProcessCtx`] holds it, ready to be used, in a store's data; the data's
+//!   type implements [`ProcessView`] to say where.
+//! - [`add_to_linker`] links the interfaces. Linkers of synchronous and of
+//!   asynchronous embedders both do.
+//! - [`Children`] lets the host see and end what the guest started.
+//!
+//! # What a host must know
+//!
+//! - A child belongs to its handle in the guest. It is killed, with the process
+//!   group that it was started in, when the guest drops the handle or the host
+//!   drops the store.
+//! - `spawn` holds the calling thread until the program is executed, as
+//!   `std::process` does. Everything else that waits is a `wasi:io` pollable.
+//! - A child runs with the rights of the host's user. What it may do is not
+//!   yet narrowed to what its guest may do: grant programs that you trust with
+//!   the arguments that you allow.
+//! - The host must ignore SIGPIPE, as every Rust program does unless it says
+//!   otherwise, and must not wait for processes that it does not know
+//!   (`waitpid(-1)`); see [`offspring_spawn`].
+//! - Denials and failed spawns are reported through [`tracing`].
+
+#![deny(unsafe_code, missing_docs)]
+
+pub mod bindings;
+mod child;
+mod children;
+mod command;
+mod ctx;
+mod deadline;
+mod error;
+mod launch;
+mod pipe;
+pub mod plan;
+pub mod policy;
+mod quota;
+mod readiness;
+pub mod request;
+mod stream;
+mod view;
+mod wit;
+
+use wasmtime::component::Linker;
+
+pub use children::Children;
+pub use ctx::{ProcessCtx, ProcessCtxBuilder};
+pub use error::BuildError;
+pub use view::{Process, ProcessCtxView, ProcessView};
+
+/// Links every interface of `offspring:process`.
+///
+/// WASI itself must be linked too, for streams, polling and files.
+///
+/// # Errors
+/// When one of the interfaces is linked already.
+pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::types::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::pipe::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::pidfd::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
+    Ok(())
+}

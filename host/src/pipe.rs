@@ -1,0 +1,129 @@
+//! Pipe ends that a guest owns.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use offspring_spawn::Errno;
+use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, openat};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::quota::{Quota, Share};
+
+/// The end of a pipe that is read from: the resource `pipe-reader`.
+#[derive(Debug)]
+pub struct PipeReader(End);
+
+/// The end of a pipe that is written to: the resource `pipe-writer`.
+#[derive(Debug)]
+pub struct PipeWriter(End);
+
+/// One end, which counts as long as anything here refers to it.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    fd: OwnedFd,
+    share: Share,
+}
+
+#[derive(Debug)]
+struct End {
+    pipe: Arc<Pipe>,
+    /// Whether a child has it too, or may come to have it.
+    given: bool,
+}
+
+/// Why there is no new pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PipeError {
+    LimitReached,
+    Kernel(Errno),
+}
+
+impl PipeReader {
+    pub(crate) fn new(fd: OwnedFd, share: Share) -> PipeReader {
+        PipeReader(End::new(fd, share))
+    }
+
+    /// The end, to give to a child.
+    pub(crate) fn give(&mut self) -> Arc<Pipe> {
+        self.0.give()
+    }
+
+    /// The end, to be read from by the host, without blocking.
+    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, Errno> {
+        self.0.into_non_blocking(OFlags::RDONLY)
+    }
+}
+
+impl PipeWriter {
+    pub(crate) fn new(fd: OwnedFd, share: Share) -> PipeWriter {
+        PipeWriter(End::new(fd, share))
+    }
+
+    /// The end, to give to a child.
+    pub(crate) fn give(&mut self) -> Arc<Pipe> {
+        self.0.give()
+    }
+
+    /// The end, to be written to by the host, without blocking.
+    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, Errno> {
+        self.0.into_non_blocking(OFlags::WRONLY)
+    }
+}
+
+impl End {
+    fn new(fd: OwnedFd, share: Share) -> End {
+        End {
+            pipe: Arc::new(Pipe { fd, share }),
+            given: false,
+        }
+    }
+
+    fn give(&mut self) -> Arc<Pipe> {
+        self.given = true;
+        Arc::clone(&self.pipe)
+    }
+
+    /// Whether an open file blocks is a property that all who share it share:
+    /// a child would find its stream non-blocking, or make ours block. So an
+    /// end that a child may have is opened anew.
+    fn into_non_blocking(self, mode: OFlags) -> Result<Arc<Pipe>, Errno> {
+        if !self.given {
+            let flags = fcntl_getfl(&self.pipe.fd)?;
+            fcntl_setfl(&self.pipe.fd, flags | OFlags::NONBLOCK)?;
+            return Ok(self.pipe);
+        }
+        let path = format!("/proc/self/fd/{}", self.pipe.fd.as_raw_fd());
+        let flags = mode | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = openat(CWD, path, flags, Mode::empty())?;
+        let share = match Arc::try_unwrap(self.pipe) {
+            Ok(pipe) => pipe.share,
+            Err(shared) => shared.share.another().ok_or(Errno::MFILE)?,
+        };
+        Ok(Arc::new(Pipe { fd, share }))
+    }
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Pipe {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Makes a pipe, both of whose ends count.
+pub(crate) fn create(quota: &Quota) -> Result<(PipeReader, PipeWriter), PipeError> {
+    let shares = (quota.take(), quota.take());
+    let (Some(read), Some(write)) = shares else {
+        return Err(PipeError::LimitReached);
+    };
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(PipeError::Kernel)?;
+    Ok((
+        PipeReader::new(reader, read),
+        PipeWriter::new(writer, write),
+    ))
+}

@@ -1,0 +1,44 @@
+//! What a policy allows to be done: plain data, from which one child is made.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::request::StdioKind;
+
+/// How to start one child. Made by [`Policy::check`](crate::policy::Policy::check).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The grant that allows it, by its index among the policy's grants.
+    pub grant: usize,
+    /// The arguments. The first, `argv[0]`, was chosen by the host.
+    pub argv: Vec<String>,
+    /// The whole environment, sorted by name, each name once.
+    pub env: Vec<(String, String)>,
+    /// Where the child runs.
+    pub cwd: PlanCwd,
+    /// Where the standard input comes from.
+    pub stdin: StdioKind,
+    /// Where the standard output goes.
+    pub stdout: StdioKind,
+    /// Where the standard error goes.
+    pub stderr: StdioKind,
+    /// How long the child may run: the smaller of what the guest asked for and
+    /// what the grant allows.
+    pub deadline: Option<Duration>,
+    /// Whether the child leads a process group of its own.
+    ///
+    /// Not so with the host's standard input: a background process group
+    /// cannot read from a terminal.
+    pub new_group: bool,
+}
+
+/// The directory that a child starts in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanCwd {
+    /// The one that the guest chose beneath a directory that it holds.
+    Guest,
+    /// The one that the grant fixes.
+    Fixed(PathBuf),
+    /// The one where the host lets children run that have no other.
+    Initial,
+}

@@ -1,0 +1,226 @@
+//! The one decision: may this be started, and how.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use offspring_spawn::Signal;
+
+use super::grant::{Arguments, Cwd, Grant};
+use super::text::{listed, near_miss, quoted};
+use super::{Policy, never, stdio};
+use crate::plan::{Plan, PlanCwd};
+use crate::request::{Request, StdioKind};
+
+/// A policy's refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The rule that refuses.
+    pub rule: Rule,
+    /// One line for people: what is refused, and what would be allowed. It
+    /// shows nothing of the host that the guest could not ask for.
+    pub message: String,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// A rule that can refuse, by its key in a policy file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// No grant has this name.
+    Program,
+    /// The arguments.
+    Args,
+    /// A variable that the host fixes.
+    Env,
+    /// A variable that the guest may not set.
+    EnvAllow,
+    /// The choice of a directory.
+    Cwd,
+    /// The kind of a standard stream.
+    Stdio,
+    /// A signal.
+    Signals,
+}
+
+impl Rule {
+    /// The key in a policy file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Rule::Program => "program",
+            Rule::Args => "args",
+            Rule::Env => "env",
+            Rule::EnvAllow => "env-allow",
+            Rule::Cwd => "cwd",
+            Rule::Stdio => "stdio",
+            Rule::Signals => "signals",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Policy {
+    /// Decides whether the request may be carried out, and how.
+    ///
+    /// The request has been found well formed by [`Request::validate`]. The
+    /// first rule that refuses is told, in this order: `program`, `args`,
+    /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error).
+    pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
+        // Without `..`: what is added to a request cannot be forgotten here.
+        let Request {
+            program,
+            args,
+            env,
+            cwd,
+            stdin,
+            stdout,
+            stderr,
+            deadline,
+        } = request;
+        let (index, grant) = self.granted(program)?;
+        Ok(Plan {
+            grant: index,
+            argv: grant.plan_argv(args)?,
+            env: grant.plan_env(env)?,
+            cwd: grant.plan_cwd(*cwd)?,
+            stdin: grant.plan_stdio("input", *stdin)?,
+            stdout: grant.plan_stdio("output", *stdout)?,
+            stderr: grant.plan_stdio("error", *stderr)?,
+            deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
+            new_group: *stdin != StdioKind::Inherit,
+        })
+    }
+
+    fn granted(&self, program: &str) -> Result<(usize, &Grant), Denied> {
+        let found = self
+            .grants()
+            .iter()
+            .enumerate()
+            .find(|(_, grant)| grant.name() == program);
+        found.ok_or_else(|| {
+            let hint = near_miss(program, self.grants().iter().map(Grant::name));
+            let hint = hint.map_or_else(String::new, |name| {
+                format!(", did you mean {}?", quoted(name))
+            });
+            deny(
+                Rule::Program,
+                format!("no program is granted as {}{hint}", quoted(program)),
+            )
+        })
+    }
+}
+
+impl Grant {
+    /// Checks whether the guest may send this signal to a child of this grant.
+    /// `KILL` always is allowed.
+    pub fn check_signal(&self, signal: Signal) -> Result<(), Denied> {
+        if signal == Signal::KILL || self.get_signals().any(|allowed| allowed == signal) {
+            return Ok(());
+        }
+        let name = quoted(self.name());
+        let signals = [Signal::KILL].into_iter().chain(self.get_signals());
+        let allowed = signals.map(|signal| signal.to_string()).collect::<Vec<_>>();
+        let allowed = listed(allowed.iter().map(String::as_str));
+        let message = format!("{signal} may not be sent to {name}; allowed: {allowed}");
+        Err(deny(Rule::Signals, message))
+    }
+
+    fn plan_argv(&self, args: &[String]) -> Result<Vec<String>, Denied> {
+        match (self.get_arguments(), args.is_empty()) {
+            (Arguments::Any, _) | (Arguments::None, true) => {
+                let arg0 = [self.get_arg0()].into_iter();
+                Ok(arg0.chain(args.iter().cloned()).collect())
+            }
+            (Arguments::None, false) => {
+                let program = quoted(self.name());
+                let message = format!("{program} may be started without arguments only");
+                Err(deny(Rule::Args, message))
+            }
+        }
+    }
+
+    fn plan_env(&self, env: &[(String, String)]) -> Result<Vec<(String, String)>, Denied> {
+        for (variable, value) in env {
+            let fixed = self.fixed(variable);
+            if fixed.is_some_and(|fixed| fixed != Some(value)) {
+                let (variable, program) = (quoted(variable), quoted(self.name()));
+                let message = format!("variable {variable} is fixed by the host for {program}");
+                return Err(deny(Rule::Env, message));
+            }
+        }
+        for (variable, _) in env {
+            let allowed = || {
+                let mut patterns = self.get_env_allow().iter();
+                patterns.any(|pattern| pattern.covers(variable))
+            };
+            // A variable that is fixed has the fixed value, as was just seen.
+            if self.fixed(variable).is_none() && !allowed() {
+                return Err(deny(Rule::EnvAllow, self.refuse_variable(variable)));
+            }
+        }
+        let inherited = self
+            .get_env_inherit()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let chosen = env.iter().map(|(name, value)| (&**name, &**value));
+        // A map: sorted, and each name once. What the host fixes comes last and
+        // so would win.
+        let whole: BTreeMap<&str, &str> = chosen.chain(inherited).chain(self.get_env()).collect();
+        Ok(whole
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect())
+    }
+
+    fn refuse_variable(&self, variable: &str) -> String {
+        let (shown, program) = (quoted(variable), quoted(self.name()));
+        if let Some(reason) = never::reason(variable) {
+            return format!("variable {shown} is never a guest's to set, because {reason}");
+        }
+        let allowed = listed(self.get_env_allow().iter().map(|pattern| pattern.as_str()));
+        let allowed = if allowed.is_empty() { "none" } else { &allowed };
+        format!("variable {shown} may not be set for {program}; allowed: {allowed}")
+    }
+
+    fn plan_cwd(&self, chosen: bool) -> Result<PlanCwd, Denied> {
+        match (self.get_cwd(), chosen) {
+            (Cwd::Preopens, true) => Ok(PlanCwd::Guest),
+            (Cwd::Preopens | Cwd::Unset, false) => Ok(PlanCwd::Initial),
+            (Cwd::Fixed(path), false) => Ok(PlanCwd::Fixed(path.clone())),
+            (Cwd::Unset | Cwd::Fixed(_), true) => {
+                let message = format!(
+                    "the directory of {} may not be chosen; it runs where the host says",
+                    quoted(self.name())
+                );
+                Err(deny(Rule::Cwd, message))
+            }
+        }
+    }
+
+    fn plan_stdio(&self, stream: &str, kind: StdioKind) -> Result<StdioKind, Denied> {
+        if self.get_stdio().contains(kind) {
+            return Ok(kind);
+        }
+        let message = format!(
+            "the standard {stream} of {} may not be {}; allowed: {}",
+            quoted(self.name()),
+            quoted(stdio::word(kind)),
+            listed(self.get_stdio().words())
+        );
+        Err(deny(Rule::Stdio, message))
+    }
+}
+
+fn deny(rule: Rule, message: String) -> Denied {
+    Denied { rule, message }
+}

@@ -1,0 +1,159 @@
+//! Reads a policy from TOML.
+
+use std::path::Path;
+
+use offspring_spawn::Signal;
+use toml::de::DeTable;
+
+use super::env::EnvPattern;
+use super::error::PolicyError;
+use super::grant::{Arguments, Cwd, Grant};
+use super::invalid::Invalid;
+use super::limits::Limits;
+use super::table::{Entry, Source, Value, entries};
+use super::text::quoted;
+use super::{Policy, stdio};
+
+// The keys of each table, for the error that an unknown one is. A test keeps
+// them in step with the matches below.
+pub(super) const FILE: &[&str] = &["program", "limits"];
+pub(super) const PROGRAM: &[&str] = &[
+    "path",
+    "arg0",
+    "args",
+    "env",
+    "env-inherit",
+    "env-allow",
+    "cwd",
+    "stdio",
+    "signals",
+    "max-children",
+    "deadline",
+];
+pub(super) const LIMITS: &[&str] = &["max-children", "max-pipes", "max-argument-bytes"];
+
+pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
+    let source = Source { name, text };
+    let root = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+    let mut policy = Policy::new();
+    for entry in entries(source, root.get_ref()) {
+        match entry.key() {
+            "program" => {
+                for program in entry.value.table()? {
+                    policy = policy.grant(grant(&program)?)?;
+                }
+            }
+            "limits" => policy = policy.limits(limits(&entry.value)?),
+            _ => return Err(entry.unknown(FILE)),
+        }
+    }
+    Ok(policy)
+}
+
+fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
+    let entries = program.value.table()?;
+    let mut grant = Grant::new(program.key(), "");
+    for entry in &entries {
+        let value = &entry.value;
+        grant = match entry.key() {
+            "path" => grant.found(value.string()?, value.location()),
+            "arg0" => grant.arg0(value.string()?),
+            "args" => grant.arguments(value.word("\"any\" or \"none\"", arguments)?),
+            "env" => env(grant, value)?,
+            "env-inherit" => env_inherit(grant, value)?,
+            "env-allow" => env_allow(grant, value)?,
+            "cwd" => grant.cwd(value.word("\"preopens\" or an absolute path", cwd)?),
+            "stdio" => grant.stdio(words(
+                value,
+                "\"null\", \"inherit\", \"piped\" or \"file\"",
+                stdio::kind,
+            )?),
+            "signals" => grant.signals(words(value, "a signal such as \"TERM\"", signal)?),
+            "max-children" => grant.max_children(value.number(1)?),
+            "deadline" => grant.deadline(value.duration()?),
+            _ => return Err(entry.unknown(PROGRAM)),
+        };
+    }
+    if grant.location().is_none() {
+        return Err(program.error(format!("program {} has no `path`", quoted(program.key()))));
+    }
+    match grant.validate() {
+        Ok(()) => Ok(grant),
+        Err(Invalid { key, item, message }) => {
+            Err(match entries.iter().find(|entry| entry.key() == key) {
+                Some(entry) => {
+                    PolicyError::new(Some(&entry.value.location_of(item.as_deref())), message)
+                }
+                None => program.error(message),
+            })
+        }
+    }
+}
+
+fn arguments(word: &str) -> Option<Arguments> {
+    match word {
+        "none" => Some(Arguments::None),
+        "any" => Some(Arguments::Any),
+        _ => None,
+    }
+}
+
+fn cwd(word: &str) -> Option<Cwd> {
+    match word {
+        "preopens" => Some(Cwd::Preopens),
+        path => Path::new(path)
+            .is_absolute()
+            .then(|| Cwd::Fixed(path.into())),
+    }
+}
+
+fn signal(word: &str) -> Option<Signal> {
+    word.parse().ok()
+}
+
+fn env(mut grant: Grant, table: &Value<'_>) -> Result<Grant, PolicyError> {
+    for variable in table.table()? {
+        grant = grant.env(variable.key(), variable.value.string()?);
+    }
+    Ok(grant)
+}
+
+fn env_inherit(mut grant: Grant, list: &Value<'_>) -> Result<Grant, PolicyError> {
+    for name in list.list()? {
+        grant = grant.env_inherit(name.string()?);
+    }
+    Ok(grant)
+}
+
+fn env_allow(mut grant: Grant, list: &Value<'_>) -> Result<Grant, PolicyError> {
+    for pattern in list.list()? {
+        let parsed = pattern.string()?.parse::<EnvPattern>();
+        grant = grant.env_allow(parsed.map_err(|why| pattern.error(format!("`env-allow` {why}")))?);
+    }
+    Ok(grant)
+}
+
+/// What the words of a list stand for.
+fn words<T>(
+    list: &Value<'_>,
+    expected: &str,
+    meaning: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, PolicyError> {
+    list.list()?
+        .iter()
+        .map(|word| word.word(expected, &meaning))
+        .collect()
+}
+
+fn limits(table: &Value<'_>) -> Result<Limits, PolicyError> {
+    let mut limits = Limits::default();
+    for entry in table.table()? {
+        match entry.key() {
+            "max-children" => limits.max_children = entry.value.number(1)?,
+            "max-pipes" => limits.max_pipes = entry.value.number(0)?,
+            "max-argument-bytes" => limits.max_argument_bytes = entry.value.number(1)?,
+            _ => return Err(entry.unknown(LIMITS)),
+        }
+    }
+    Ok(limits)
+}

@@ -1,0 +1,254 @@
+//! One program that a guest may start, and the rules for starting it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use offspring_spawn::Signal;
+
+use super::env::EnvPattern;
+use super::error::Location;
+use super::stdio::StdioKinds;
+use crate::request::StdioKind;
+
+/// A named program and what a guest may say when it starts it.
+///
+/// A new grant lets the program be started without arguments, with an empty
+/// environment and with null streams. The methods that widen it have the names
+/// of a policy file's keys; those that read it start with `get_`, as in
+/// [`std::process::Command`].
+///
+/// A program is not confined by its arguments: whoever may start a shell, or a
+/// program that starts others, may start everything that it can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    name: String,
+    path: PathBuf,
+    location: Option<Location>,
+    arguments: Arguments,
+    arg0: Option<String>,
+    env: BTreeMap<String, String>,
+    // With the host's value, once it was looked up and if there is one.
+    env_inherit: BTreeMap<String, Option<String>>,
+    env_allow: Vec<EnvPattern>,
+    cwd: Cwd,
+    stdio: StdioKinds,
+    signals: BTreeSet<Signal>,
+    max_children: Option<u32>,
+    deadline: Option<Duration>,
+}
+
+/// The arguments that a grant allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Arguments {
+    /// None.
+    #[default]
+    None,
+    /// Any.
+    Any,
+}
+
+/// Where a grant lets its program run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cwd {
+    /// Where the host lets children run; the guest has no choice.
+    #[default]
+    Unset,
+    /// In any directory beneath those that the guest holds, if it chooses one.
+    Preopens,
+    /// In this directory; the guest has no choice.
+    Fixed(PathBuf),
+}
+
+impl Grant {
+    /// Lets a guest start the program at `path` under this name.
+    ///
+    /// The path is absolute, or a bare name that the host searches on its PATH
+    /// when it loads the policy.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Grant {
+        Grant {
+            name: name.into(),
+            path: path.into(),
+            location: None,
+            arguments: Arguments::default(),
+            arg0: None,
+            env: BTreeMap::new(),
+            env_inherit: BTreeMap::new(),
+            env_allow: Vec::new(),
+            cwd: Cwd::default(),
+            stdio: StdioKinds::default(),
+            signals: BTreeSet::new(),
+            max_children: None,
+            deadline: None,
+        }
+    }
+
+    /// As [`new`](Grant::new), with any arguments, every kind of stream and the
+    /// choice of the directory, but still with an empty environment.
+    pub fn permissive(name: impl Into<String>, path: impl Into<PathBuf>) -> Grant {
+        Grant {
+            arguments: Arguments::Any,
+            cwd: Cwd::Preopens,
+            stdio: StdioKinds::ALL,
+            ..Grant::new(name, path)
+        }
+    }
+
+    /// Sets which arguments are allowed. Default: none.
+    pub fn arguments(mut self, arguments: Arguments) -> Grant {
+        self.arguments = arguments;
+        self
+    }
+
+    /// Sets the program's own name, `argv[0]`. Default: the path as given.
+    pub fn arg0(mut self, arg0: impl Into<String>) -> Grant {
+        self.arg0 = Some(arg0.into());
+        self
+    }
+
+    /// Fixes a variable. A later value replaces an earlier one. Default: none.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Grant {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Fixes a variable to the value that the host has; a child goes without
+    /// it where the host has none. Default: none.
+    ///
+    /// The values are filled in by
+    /// [`Policy::resolve_environment`](super::Policy::resolve_environment).
+    pub fn env_inherit(mut self, name: impl Into<String>) -> Grant {
+        self.env_inherit.insert(name.into(), None);
+        self
+    }
+
+    /// Lets the guest set the variables that the pattern covers. Default: none.
+    pub fn env_allow(mut self, pattern: EnvPattern) -> Grant {
+        self.env_allow.push(pattern);
+        self
+    }
+
+    /// Sets where the program runs. Default: [`Cwd::Unset`].
+    pub fn cwd(mut self, cwd: Cwd) -> Grant {
+        self.cwd = cwd;
+        self
+    }
+
+    /// Sets which standard streams are allowed. `null` always is. Default:
+    /// nothing else.
+    pub fn stdio(mut self, kinds: impl IntoIterator<Item = StdioKind>) -> Grant {
+        self.stdio = kinds.into_iter().collect();
+        self
+    }
+
+    /// Sets which signals the guest may send. `KILL` always is allowed.
+    /// Default: nothing else.
+    pub fn signals(mut self, signals: impl IntoIterator<Item = Signal>) -> Grant {
+        self.signals = signals.into_iter().collect();
+        self
+    }
+
+    /// Sets how many children of this grant may live at once. Default: as many
+    /// as [`Limits`](super::Limits) allow.
+    pub fn max_children(mut self, max: u32) -> Grant {
+        self.max_children = Some(max);
+        self
+    }
+
+    /// Sets how long each child may run. Default: without end.
+    pub fn deadline(mut self, deadline: Duration) -> Grant {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The name that a guest uses.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The program: an absolute path, or a bare name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the path stands, for a grant that was read from a file.
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
+
+    /// The arguments that are allowed.
+    pub fn get_arguments(&self) -> Arguments {
+        self.arguments
+    }
+
+    /// The program's own name, `argv[0]`.
+    pub fn get_arg0(&self) -> String {
+        match &self.arg0 {
+            Some(arg0) => arg0.clone(),
+            None => self.path.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The variables that are fixed in the grant, by name.
+    pub fn get_env(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.env.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The variables that are fixed to the host's values, by name; without a
+    /// value where the host has none, or was not asked yet.
+    pub fn get_env_inherit(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.env_inherit
+            .iter()
+            .map(|(name, value)| (&**name, value.as_deref()))
+    }
+
+    /// The variables that the guest may set.
+    pub fn get_env_allow(&self) -> &[EnvPattern] {
+        &self.env_allow
+    }
+
+    /// Where the program runs.
+    pub fn get_cwd(&self) -> &Cwd {
+        &self.cwd
+    }
+
+    /// The standard streams that are allowed.
+    pub fn get_stdio(&self) -> StdioKinds {
+        self.stdio
+    }
+
+    /// The signals that are allowed besides `KILL`, by number.
+    pub fn get_signals(&self) -> impl Iterator<Item = Signal> {
+        self.signals.iter().copied()
+    }
+
+    /// How many children of this grant may live at once.
+    pub fn get_max_children(&self) -> Option<u32> {
+        self.max_children
+    }
+
+    /// How long each child may run.
+    pub fn get_deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Sets the path that stands here in a file.
+    pub(super) fn found(mut self, path: &str, location: Location) -> Grant {
+        self.path = path.into();
+        self.location = Some(location);
+        self
+    }
+
+    /// Fills in the values to inherit.
+    pub(super) fn resolve_environment(&mut self, lookup: impl Fn(&str) -> Option<String>) {
+        for (name, value) in &mut self.env_inherit {
+            *value = lookup(name);
+        }
+    }
+
+    /// What the host fixes a variable to, if it does: a value or its absence.
+    pub(super) fn fixed(&self, name: &str) -> Option<Option<&str>> {
+        let own = self.env.get(name).map(|value| Some(&**value));
+        own.or_else(|| self.env_inherit.get(name).map(Option::as_deref))
+    }
+}

@@ -1,0 +1,398 @@
+//! Policy files: what they mean, and what is wrong with them and where.
+
+use std::time::Duration;
+
+use offspring_spawn::Signal;
+
+use crate::policy::file::{FILE, LIMITS, PROGRAM};
+use crate::policy::*;
+use crate::request::StdioKind;
+
+pub(super) const EVERYTHING: &str = r#"
+[program.git]
+path = "/usr/bin/git"
+arg0 = "git"
+args = "any"
+env = { LANG = "C.UTF-8", LD_PRELOAD = "/lib/x.so" }
+env-inherit = ["PATH", "HOME"]
+env-allow = ["CI", "GIT_AUTHOR_*"]
+cwd = "preopens"
+stdio = ["null", "piped", "inherit", "file"]
+signals = ["TERM", "SIGINT"]
+max-children = 4
+deadline = "1m30s"
+
+[program.aaa]
+path = "aaa"
+args = "none"
+cwd = "/srv"
+env-allow = ["*"]
+
+[program.aaa.env]
+A = "1"
+
+[limits]
+max-children = 0x10
+max-pipes = 0
+max-argument-bytes = 65_536
+"#;
+
+#[test]
+fn everything_as_in_code() {
+    let policy = Policy::parse("p.toml", EVERYTHING).unwrap();
+    let [git, aaa] = policy.grants() else {
+        panic!("in the order of the file")
+    };
+    let location = git.location().unwrap().clone();
+    assert_eq!(location.to_string(), "p.toml:3:8");
+    let expected = Grant::new("git", "ignored")
+        .arg0("git")
+        .arguments(Arguments::Any)
+        .env("LANG", "C.UTF-8")
+        .env("LD_PRELOAD", "/lib/x.so")
+        .env_inherit("HOME")
+        .env_inherit("PATH")
+        .env_allow("CI".parse().unwrap())
+        .env_allow("GIT_AUTHOR_*".parse().unwrap())
+        .cwd(Cwd::Preopens)
+        .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File])
+        .signals([Signal::TERM, Signal::INT])
+        .max_children(4)
+        .deadline(Duration::from_secs(90))
+        .found("/usr/bin/git", location);
+    assert_eq!(*git, expected);
+    assert_eq!(git.get_arg0(), "git");
+
+    let location = aaa.location().unwrap().clone();
+    assert_eq!(location.to_string(), "p.toml:16:8");
+    let expected = Grant::new("aaa", "ignored")
+        .env("A", "1")
+        .env_allow("*".parse().unwrap())
+        .cwd(Cwd::Fixed("/srv".into()))
+        .found("aaa", location);
+    assert_eq!(*aaa, expected);
+    assert_eq!(aaa.get_arg0(), "aaa");
+
+    let limits = Limits {
+        max_children: 16,
+        max_pipes: 0,
+        max_argument_bytes: 65536,
+    };
+    assert_eq!(policy.get_limits(), limits);
+}
+
+#[test]
+fn the_documented_file_is_read() {
+    let lines = include_str!("../mod.rs").lines();
+    let lines = lines.skip_while(|line| *line != "//! ```toml").skip(1);
+    let lines = lines.take_while(|line| *line != "//! ```");
+    let text: String = lines.map(|line| format!("{}\n", &line[3..])).collect();
+    let policy = Policy::parse("mod.rs", &text).unwrap();
+    assert!(policy.get("git").is_some());
+    assert_eq!(policy.get_limits(), Limits::default());
+}
+
+#[test]
+fn absent_means_no() {
+    for text in [
+        "",
+        "# nothing\n",
+        "[program]",
+        "[limits]",
+        "program = {}",
+        "\u{feff}",
+    ] {
+        let policy = Policy::parse("p.toml", text).unwrap();
+        assert_eq!(
+            (policy.grants().len(), policy.get_limits()),
+            (0, Limits::default()),
+            "{text}"
+        );
+    }
+    let policy = Policy::parse("p.toml", "program.\"my git\".path = 'git'").unwrap();
+    let grant = policy.get("my git").unwrap();
+    assert_eq!(
+        *grant,
+        Grant::new("my git", "").found("git", grant.location().unwrap().clone())
+    );
+}
+
+/// One mistake in each file, and the error without the file's name.
+const MISTAKES: &[(&str, &str)] = &[
+    ("x", "1:2: key with no value, expected `=`"),
+    (
+        "é = 1",
+        "1:1: invalid unquoted key, expected letters, numbers, `-`, `_`",
+    ),
+    ("[program", "1:9: unclosed table, expected `]`"),
+    (
+        "\n[limits]\nmax-pipes = \"1",
+        "3:15: invalid basic string, expected `\"`",
+    ),
+    (
+        "program.a.path = 'é' x",
+        "1:22: unexpected key or value, expected newline, `#`",
+    ),
+    (
+        "[program.a]\npath = \"a\"\n[program.a]\n",
+        "3:10: `a` is given twice",
+    ),
+    (
+        "program.a.path = 'a'\r\n[program.a]",
+        "2:10: `a` is given twice",
+    ),
+    (
+        "[limits]\nmax-pipes = 1\nmax-pipes = 1",
+        "3:1: `max-pipes` is given twice",
+    ),
+    (
+        "version = 1",
+        "1:1: unknown key `version`; known here: `program`, `limits`",
+    ),
+    (
+        "[programs.git]",
+        "1:2: unknown key `programs`, did you mean `program`?",
+    ),
+    (
+        "\u{feff}[limit]",
+        "1:2: unknown key `limit`, did you mean `limits`?",
+    ),
+    (
+        "[limits]\n\n[group.build]",
+        "3:2: unknown key `group`; known here: `program`, `limits`",
+    ),
+    ("[[program]]", "1:1: `program` must be a table, not a list"),
+    (
+        "[program]\ngit = \"/usr/bin/git\"",
+        "2:7: `git` must be a table, not \"/usr/bin/git\"",
+    ),
+    ("limits = 1", "1:10: `limits` must be a table, not 1"),
+    ("[program.git]", "1:10: program `git` has no `path`"),
+    (
+        "[program.git]\npaht = 'git'",
+        "2:1: unknown key `paht`, did you mean `path`?",
+    ),
+    (
+        "[program.\"\"]\npath = 'git'",
+        "1:10: a program's name must not be empty nor have control characters, unlike ``",
+    ),
+    (
+        "[program.\"a\\n\"]\npath = 'git'",
+        r"1:10: a program's name must not be empty nor have control characters, unlike `a\n`",
+    ),
+    (
+        "program = { é.path = 'a', \"é\\\"\" = { path = 'bin/a' } }",
+        "1:13: invalid unquoted key, expected letters, numbers, `-`, `_`",
+    ),
+    (
+        "program = { \"é\".path = 'a', \"ü\" = { path = 'bin/a' } }",
+        "1:44: `path` must be absolute, or a bare name to search on PATH, not `bin/a`",
+    ),
+    (
+        "[limits]\nmax_pipes = 1",
+        "2:1: unknown key `max_pipes`, did you mean `max-pipes`?",
+    ),
+    (
+        "[limits]\nmemory = 1",
+        "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-argument-bytes`",
+    ),
+    (
+        "[limits]\nmax-children = 0",
+        "2:16: `max-children` must be a whole number from 1 to 4294967295, not 0",
+    ),
+    (
+        "[limits]\nmax-pipes = 4294967296",
+        "2:13: `max-pipes` must be a whole number from 0 to 4294967295, not 4294967296",
+    ),
+    (
+        "[limits]\nmax-pipes = -1",
+        "2:13: `max-pipes` must be a whole number from 0 to 4294967295, not -1",
+    ),
+    (
+        "[limits]\nmax-argument-bytes = \"1M\"",
+        "2:22: `max-argument-bytes` must be a whole number from 1 to 18446744073709551615, not \"1M\"",
+    ),
+];
+
+/// As above, with every line the third of a grant.
+const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
+    (
+        "group = 'build'",
+        "3:1: unknown key `group`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
+         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `deadline`",
+    ),
+    (
+        "  env_allow = []",
+        "3:3: unknown key `env_allow`, did you mean `env-allow`?",
+    ),
+    (
+        "env-inherits = []",
+        "3:1: unknown key `env-inherits`, did you mean `env-inherit`?",
+    ),
+    (
+        "dead-line = '1s'",
+        "3:1: unknown key `dead-line`, did you mean `deadline`?",
+    ),
+    ("arg0 = 1", "3:8: `arg0` must be a string, not 1"),
+    ("arg0 = \"a\\u0000\"", "3:8: `arg0` must not contain a NUL"),
+    (
+        "args = 'all'",
+        "3:8: `args` must be \"any\" or \"none\", not \"all\"",
+    ),
+    (
+        "args = [{ rest = 'any' }]",
+        "3:8: `args` must be \"any\" or \"none\", not a list",
+    ),
+    ("env = ['A']", "3:7: `env` must be a table, not a list"),
+    ("env = { A = 1 }", "3:13: `A` must be a string, not 1"),
+    ("env = { A = '1', A = '2' }", "3:18: `A` is given twice"),
+    (
+        "env.A = \"\\u0000\"",
+        "3:5: the value of `A` must not contain a NUL",
+    ),
+    (
+        "env = { OK = '1', \"A=B\" = '1' }",
+        "3:19: a name in `env` must not be empty nor have `=` or NUL, unlike `A=B`",
+    ),
+    (
+        "env-inherit = 'HOME'",
+        "3:15: `env-inherit` must be a list of strings, not \"HOME\"",
+    ),
+    (
+        "env-inherit = ['é', 1]",
+        "3:21: an element of `env-inherit` must be a string, not 1",
+    ),
+    ("env-inherit = ['A', 'B', 'A']", "3:26: `A` is listed twice"),
+    (
+        "env-inherit = ['A', '']",
+        "3:21: a name in `env-inherit` must not be empty nor have `=` or NUL, unlike ``",
+    ),
+    (
+        "env-inherit = ['B', 'A']\nenv.A = '1'",
+        "3:21: `A` has a value in `env` already",
+    ),
+    (
+        "env-allow = ['B', 'A']\nenv.A = '1'",
+        "3:19: `A` is fixed by `env` or `env-inherit` already",
+    ),
+    (
+        "env-allow = [\n  'A',\n  '*_B',\n]",
+        "5:3: `env-allow` may have a `*` at the end only, not as in `*_B`",
+    ),
+    ("env-allow = ['']", "3:14: `env-allow` must not be empty"),
+    (
+        "env-allow = ['IFS']",
+        "3:14: `env-allow` must not have `IFS`, because shells run or split text by it; \
+         fix its value in `env`",
+    ),
+    (
+        "env-allow = ['BASH_*']",
+        "3:14: `env-allow` must not have `BASH_*`, because shells run or split text by it; \
+         fix its value in `env`",
+    ),
+    (
+        "cwd = './src'",
+        "3:7: `cwd` must be \"preopens\" or an absolute path, not \"./src\"",
+    ),
+    (
+        "cwd = true",
+        "3:7: `cwd` must be \"preopens\" or an absolute path, not true",
+    ),
+    (
+        "cwd = \"/\\u0000\"",
+        "3:7: `cwd` must be \"preopens\" or an absolute path, not `/\\0`",
+    ),
+    (
+        "stdio = 'null'",
+        "3:9: `stdio` must be a list of strings, not \"null\"",
+    ),
+    (
+        "stdio = ['null', 'pipe']",
+        "3:18: an element of `stdio` must be \"null\", \"inherit\", \"piped\" or \"file\", not \"pipe\"",
+    ),
+    (
+        "signals = ['TERM', 'TREM']",
+        "3:20: an element of `signals` must be a signal such as \"TERM\", not \"TREM\"",
+    ),
+    (
+        "signals = [15]",
+        "3:12: an element of `signals` must be a string, not 15",
+    ),
+    (
+        "max-children = 0",
+        "3:16: `max-children` must be a whole number from 1 to 4294967295, not 0",
+    ),
+    (
+        "max-children = 1.5",
+        "3:16: `max-children` must be a whole number from 1 to 4294967295, not 1.5",
+    ),
+    (
+        "deadline = 30",
+        "3:12: `deadline` must be a time such as \"30s\", \"1m30s\" or \"500ms\", not 30",
+    ),
+    (
+        "deadline = '0s'",
+        "3:12: `deadline` must be a time such as \"30s\", \"1m30s\" or \"500ms\", not \"0s\"",
+    ),
+    (
+        "deadline = 1979-05-27",
+        "3:12: `deadline` must be a time such as \"30s\", \"1m30s\" or \"500ms\", not a date",
+    ),
+    (
+        "[program.git.sandbox]",
+        "3:14: unknown key `sandbox`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `deadline`",
+    ),
+];
+
+#[test]
+fn mistakes() {
+    let in_a_grant = MISTAKES_IN_A_GRANT
+        .iter()
+        .map(|(line, error)| (format!("[program.git]\npath = 'git'\n{line}"), error));
+    let files = MISTAKES
+        .iter()
+        .map(|(text, error)| ((*text).to_owned(), error));
+    for (text, expected) in files.chain(in_a_grant) {
+        let error = Policy::parse("p.toml", &text).expect_err(&text);
+        assert_eq!(error.to_string(), format!("p.toml:{expected}"), "{text}");
+    }
+}
+
+#[test]
+fn paths() {
+    let parse = |path: &str| Policy::parse("p", &format!("program.a.path = {path:?}"));
+    for path in ["/bin/a", "a", "a b", "..a", "/../a", "/a/", "é"] {
+        let policy = parse(path).unwrap();
+        assert_eq!(policy.grants()[0].path().to_str(), Some(path));
+    }
+    for path in ["", ".", "..", "./a", "a/", "a/b", "../a"] {
+        let error = parse(path).unwrap_err();
+        let rest = "`path` must be absolute, or a bare name to search on PATH, not";
+        assert_eq!(error.to_string(), format!("p:1:18: {rest} `{path}`"));
+    }
+}
+
+#[test]
+fn every_known_key_is_read() {
+    for (table, keys) in [("", FILE), ("program.git.", PROGRAM), ("limits.", LIMITS)] {
+        for key in keys {
+            // Wrong for every key, but known to all.
+            let error = Policy::parse("p", &format!("{table}{key} = nan")).unwrap_err();
+            assert!(
+                error.message().starts_with(&format!("`{key}` must be")),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let error = Policy::load("/nonexistent/p.toml".as_ref()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/nonexistent/p.toml: cannot be read: No such file or directory (os error 2)"
+    );
+    assert_eq!(error.file(), Some("/nonexistent/p.toml"));
+    assert_eq!((error.line(), error.column()), (None, None));
+}

@@ -1,0 +1,200 @@
+//! Properties that hold whatever is asked and whatever a file says.
+
+use std::time::Duration;
+
+use super::file::EVERYTHING;
+use crate::plan::PlanCwd;
+use crate::policy::*;
+use crate::request::{Request, StdioKind};
+
+/// A small generator (xorshift), so that every run is the same.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// None half of the time.
+    fn some<T: Copy>(&mut self, from: &[T]) -> Vec<T> {
+        (0..self.below(6).saturating_sub(2))
+            .map(|_| self.pick(from))
+            .collect()
+    }
+}
+
+const NAMES: &[&str] = &[
+    "",
+    "A",
+    "AB",
+    "A=",
+    "LANG",
+    "PATH",
+    "LD_PRELOAD",
+    "GIT_SSH",
+    "GIT_AUTHOR_NAME",
+    "GIT_CONFIG_KEY_0",
+    "PATH=",
+    "PATH\0",
+    "LD_PRELOAD=x",
+];
+const VALUES: &[&str] = &["", "1", "\0", "x=y"];
+const PATTERNS: &[&str] = &["*", "A*", "A", "L*", "GIT_*", "LANG", "G*"];
+const PROGRAMS: &[&str] = &["git", "sh", "git", "sh", "gti", "git\0"];
+const KINDS: &[StdioKind] = &[
+    StdioKind::Null,
+    StdioKind::Null,
+    StdioKind::Null,
+    StdioKind::Inherit,
+    StdioKind::Piped,
+    StdioKind::Pipe,
+    StdioKind::File,
+];
+
+fn grant(random: &mut Random, name: &str) -> Grant {
+    let mut grant = Grant::new(name, format!("/bin/{name}"))
+        .arguments(random.pick(&[Arguments::None, Arguments::Any]))
+        .cwd(
+            random
+                .pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())])
+                .clone(),
+        )
+        .stdio(random.some(KINDS));
+    for name in random.some(&["LANG", "PATH", "A"]) {
+        grant = grant.env(name, "1");
+    }
+    for name in random.some(&["AB", "LD_PRELOAD"]) {
+        grant = grant.env_inherit(name);
+    }
+    for pattern in random.some(PATTERNS) {
+        if grant.fixed(pattern).is_none() {
+            grant = grant.env_allow(pattern.parse().unwrap());
+        }
+    }
+    match random.below(3) {
+        0 => grant,
+        seconds => grant.deadline(Duration::from_secs(seconds as u64)),
+    }
+}
+
+fn request(random: &mut Random) -> Request {
+    Request {
+        program: random.pick(PROGRAMS).into(),
+        args: random.some(VALUES).into_iter().map(String::from).collect(),
+        env: random
+            .some(NAMES)
+            .into_iter()
+            .map(|name| (name.into(), random.pick(VALUES).into()))
+            .collect(),
+        cwd: random.below(2) == 0,
+        stdin: random.pick(KINDS),
+        stdout: random.pick(KINDS),
+        stderr: random.pick(KINDS),
+        deadline: random.pick(&[None, Some(Duration::ZERO), Some(Duration::MAX)]),
+    }
+}
+
+#[test]
+fn a_plan_has_nothing_that_was_not_granted() {
+    let mut random = Random(1);
+    let mut planned = 0;
+    for _ in 0..20_000 {
+        let mut policy = Policy::new();
+        for name in ["git", "sh"] {
+            policy = policy.grant(grant(&mut random, name)).unwrap();
+        }
+        policy.resolve_environment(|name| (name == "AB").then(|| "host".to_owned()));
+        let request = request(&mut random);
+        let result = policy.check(&request);
+        assert_eq!(result, policy.check(&request));
+        let Ok(plan) = result else { continue };
+        planned += 1;
+
+        let grant = &policy.grants()[plan.grant];
+        assert_eq!(grant.name(), request.program);
+        assert_eq!(plan.argv[0], grant.get_arg0());
+        assert_eq!(plan.argv[1..], request.args);
+        assert!(plan.argv.len() == 1 || grant.get_arguments() == Arguments::Any);
+
+        assert!(plan.env.is_sorted_by(|(a, _), (b, _)| a < b));
+        for (name, value) in &plan.env {
+            match grant.fixed(name) {
+                Some(fixed) => assert_eq!(fixed, Some(&**value)),
+                None => {
+                    assert!(
+                        grant
+                            .get_env_allow()
+                            .iter()
+                            .any(|pattern| pattern.covers(name))
+                    );
+                    assert!(
+                        ["A", "AB", "LANG", "GIT_AUTHOR_NAME"].contains(&&**name),
+                        "{name}"
+                    );
+                    assert!(request.env.contains(&(name.clone(), value.clone())));
+                }
+            }
+        }
+        for (name, value) in grant.get_env() {
+            assert!(plan.env.contains(&(name.into(), value.into())));
+        }
+
+        let stdio = [plan.stdin, plan.stdout, plan.stderr];
+        assert_eq!(stdio, [request.stdin, request.stdout, request.stderr]);
+        assert!(
+            stdio
+                .into_iter()
+                .all(|kind| grant.get_stdio().contains(kind))
+        );
+        assert_eq!(plan.new_group, plan.stdin != StdioKind::Inherit);
+        assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
+        assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
+        for deadline in [grant.get_deadline(), request.deadline]
+            .into_iter()
+            .flatten()
+        {
+            assert!(plan.deadline.is_some_and(|planned| planned <= deadline));
+        }
+    }
+    assert!(
+        planned > 500,
+        "{planned} plans are too few to show anything"
+    );
+}
+
+#[test]
+fn a_damaged_file_is_read_or_refused_in_one_line() {
+    let mut random = Random(2);
+    let pieces = [
+        "\"", "'", "[", "]", "{", "}", "=", ".", ",", "\n", "\r", "\0", "é", "1", "#", "*",
+        "\\u0000", "\u{feff}",
+    ];
+    for _ in 0..20_000 {
+        let mut text: Vec<char> = EVERYTHING.chars().collect();
+        for _ in 0..=random.below(3) {
+            let start = random.below(text.len());
+            let end = text.len().min(start + random.below(4));
+            text.splice(start..end, random.pick(&pieces).chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(error) = Policy::parse("p", &text) {
+            let location = error.location().expect("every mistake stands somewhere");
+            let line = text.split('\n').nth(location.line - 1).unwrap();
+            assert!(
+                (1..=line.chars().count() + 1).contains(&location.column),
+                "{error}\n{text}"
+            );
+            assert!(
+                !error.to_string().contains(char::is_control),
+                "{error}\n{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! From the core's words to those of the interfaces, and back.
+
+use std::io;
+use std::time::Duration;
+
+use offspring_spawn::{Errno, PeakMemory, Stage};
+use wasmtime::component::ResourceTableError;
+
+use crate::bindings::spawn;
+use crate::bindings::types::{self, ErrorCode};
+use crate::child::{Cause, Exit};
+use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
+use crate::launch::LaunchError;
+use crate::request::Malformed;
+
+/// What the guest gets for an error of the kernel.
+pub(super) fn error_code(errno: Errno) -> ErrorCode {
+    match errno {
+        // XDEV is how openat2 says that a path leads out of its directory.
+        Errno::ACCESS | Errno::PERM | Errno::XDEV => ErrorCode::AccessDenied,
+        Errno::NOENT => ErrorCode::NotFound,
+        Errno::NOEXEC => ErrorCode::NotExecutable,
+        Errno::NOTDIR => ErrorCode::NotDirectory,
+        Errno::LOOP => ErrorCode::Loop,
+        Errno::NAMETOOLONG => ErrorCode::NameTooLong,
+        Errno::TOOBIG => ErrorCode::ArgumentListTooLong,
+        Errno::INVAL => ErrorCode::InvalidArgument,
+        Errno::TXTBSY => ErrorCode::TextFileBusy,
+        Errno::SRCH => ErrorCode::NoSuchProcess,
+        Errno::REMOTE => ErrorCode::ForeignNamespace,
+        Errno::MFILE | Errno::NFILE => ErrorCode::TooManyDescriptors,
+        Errno::AGAIN => ErrorCode::TooManyProcesses,
+        Errno::NOMEM => ErrorCode::InsufficientMemory,
+        Errno::IO => ErrorCode::Io,
+        Errno::NOSYS | Errno::OPNOTSUPP => ErrorCode::Unsupported,
+        other => ErrorCode::Other(Some(errno_name(other))),
+    }
+}
+
+pub(super) fn io_error_code(error: &io::Error) -> ErrorCode {
+    Errno::from_io_error(error).map_or(ErrorCode::Io, error_code)
+}
+
+/// The error's POSIX name.
+fn errno_name(errno: Errno) -> String {
+    let name = match errno {
+        Errno::ACCESS => "EACCES",
+        Errno::PERM => "EPERM",
+        Errno::XDEV => "EXDEV",
+        Errno::NOENT => "ENOENT",
+        Errno::NOEXEC => "ENOEXEC",
+        Errno::NOTDIR => "ENOTDIR",
+        Errno::ISDIR => "EISDIR",
+        Errno::LOOP => "ELOOP",
+        Errno::NAMETOOLONG => "ENAMETOOLONG",
+        Errno::TOOBIG => "E2BIG",
+        Errno::INVAL => "EINVAL",
+        Errno::TXTBSY => "ETXTBSY",
+        Errno::SRCH => "ESRCH",
+        Errno::REMOTE => "EREMOTE",
+        Errno::MFILE => "EMFILE",
+        Errno::NFILE => "ENFILE",
+        Errno::AGAIN => "EAGAIN",
+        Errno::NOMEM => "ENOMEM",
+        Errno::IO => "EIO",
+        Errno::NOSYS => "ENOSYS",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::BADF => "EBADF",
+        Errno::BUSY => "EBUSY",
+        Errno::NODEV => "ENODEV",
+        Errno::NXIO => "ENXIO",
+        Errno::NOSPC => "ENOSPC",
+        Errno::ROFS => "EROFS",
+        Errno::STALE => "ESTALE",
+        Errno::LIBBAD => "ELIBBAD",
+        Errno::PIPE => "EPIPE",
+        Errno::INTR => "EINTR",
+        other => return format!("errno {}", other.raw_os_error()),
+    };
+    name.to_owned()
+}
+
+/// A full table is a limit that the host sets; everything else that goes wrong
+/// with it is a guest that broke its rules.
+pub(super) fn table_is_full(error: ResourceTableError) -> ErrorCodeFailure {
+    match error {
+        ResourceTableError::Full => Failure::Guest(ErrorCode::LimitReached),
+        error => Failure::Trap(error.into()),
+    }
+}
+
+/// What `spawn` says of a full table.
+pub(super) fn too_many_resources() -> spawn::SpawnError {
+    spawn::SpawnError {
+        stage: spawn::Stage::Policy("resources".to_owned()),
+        code: ErrorCode::LimitReached,
+        errno: None,
+        message: "the guest holds as many resources as its host allows".to_owned(),
+    }
+}
+
+/// What the guest gets when no child was started.
+pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
+    let message = error.to_string();
+    let kernel = |stage, errno| (stage, error_code(errno), Some(errno_name(errno)));
+    let (stage, code, errno) = match error {
+        LaunchError::Malformed(Malformed::ArgumentListTooLong { .. }) => {
+            (spawn::Stage::Request, ErrorCode::ArgumentListTooLong, None)
+        }
+        LaunchError::Malformed(_) => (spawn::Stage::Request, ErrorCode::InvalidArgument, None),
+        LaunchError::Denied(denied) => {
+            let rule = denied.rule.as_str().to_owned();
+            (spawn::Stage::Policy(rule), ErrorCode::AccessDenied, None)
+        }
+        LaunchError::LimitReached { rule, .. } => (
+            spawn::Stage::Policy(rule.to_owned()),
+            ErrorCode::LimitReached,
+            None,
+        ),
+        LaunchError::ShutDown => (
+            spawn::Stage::Policy("host".to_owned()),
+            ErrorCode::AccessDenied,
+            None,
+        ),
+        LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
+        LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
+        LaunchError::Descriptors(errno) => kernel(spawn::Stage::Descriptors, errno),
+        LaunchError::Deadline(errno) => {
+            kernel(spawn::Stage::Attribute("deadline".to_owned()), errno)
+        }
+        LaunchError::Engine(error) => kernel(stage(error.stage), error.errno),
+    };
+    Failure::Guest(spawn::SpawnError {
+        stage,
+        code,
+        errno,
+        message,
+    })
+}
+
+fn stage(stage: Stage) -> spawn::Stage {
+    let attribute = |name: &str| spawn::Stage::Attribute(name.to_owned());
+    match stage {
+        Stage::Arguments => spawn::Stage::Request,
+        Stage::Program | Stage::Exec => spawn::Stage::Exec,
+        Stage::Descriptors | Stage::DescriptorTable | Stage::StandardStream(_) => {
+            spawn::Stage::Descriptors
+        }
+        Stage::Kernel | Stage::Memory | Stage::Clone => spawn::Stage::Clone,
+        Stage::WorkingDirectory => attribute("cwd"),
+        Stage::Cgroup => attribute("group"),
+        Stage::ProcessGroup => attribute("process-group"),
+        Stage::ParentDeathSignal => attribute("parent-death-signal"),
+        Stage::NoNewPrivileges => attribute("no-new-privileges"),
+        Stage::Signals => attribute("signals"),
+        other => attribute(&other.to_string()),
+    }
+}
+
+pub(super) fn exit_status(exit: Exit) -> types::ExitStatus {
+    types::ExitStatus {
+        outcome: match exit.status {
+            offspring_spawn::ExitStatus::Exited(code) => types::Outcome::Exited(code),
+            offspring_spawn::ExitStatus::Signaled {
+                signal,
+                core_dumped,
+            } => {
+                let signal = signal_name(signal);
+                types::Outcome::Signaled(types::Signaled {
+                    signal,
+                    core_dumped,
+                })
+            }
+            offspring_spawn::ExitStatus::Lost => types::Outcome::Lost,
+        },
+        cause: exit.cause.map(|cause| match cause {
+            Cause::Deadline => types::Cause::Deadline,
+            Cause::Killed => types::Cause::Killed,
+            Cause::KilledByHost => types::Cause::KilledByHost,
+        }),
+    }
+}
+
+pub(super) fn resource_usage(usage: offspring_spawn::ResourceUsage) -> types::ResourceUsage {
+    types::ResourceUsage {
+        user_time: nanoseconds(usage.user_time),
+        system_time: nanoseconds(usage.system_time),
+        peak_memory: match usage.peak_memory {
+            PeakMemory::Exact(bytes) => types::PeakMemory::Exact(bytes),
+            PeakMemory::AtMost(bytes) => types::PeakMemory::AtMost(bytes),
+        },
+        minor_faults: usage.minor_faults,
+        major_faults: usage.major_faults,
+        input_blocks: usage.input_blocks,
+        output_blocks: usage.output_blocks,
+        voluntary_switches: usage.voluntary_switches,
+        involuntary_switches: usage.involuntary_switches,
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+macro_rules! signals {
+    ($($case:ident $constant:ident),* $(,)?) => {
+        /// The signal of this name; `None` for a real-time signal beyond the
+        /// last.
+        pub(super) fn signal(name: types::Signal) -> Option<offspring_spawn::Signal> {
+            match name {
+                $(types::Signal::$case => Some(offspring_spawn::Signal::$constant),)*
+                types::Signal::RealTime(index) => {
+                    offspring_spawn::Signal::from_raw(32 + i32::from(index))
+                }
+            }
+        }
+
+        /// The name of this signal.
+        pub(super) fn signal_name(signal: offspring_spawn::Signal) -> types::Signal {
+            match signal {
+                $(offspring_spawn::Signal::$constant => types::Signal::$case,)*
+                real_time => types::Signal::RealTime(real_time.real_time().unwrap_or(u8::MAX)),
+            }
+        }
+    };
+}
+
+signals! {
+    Hup HUP, Int INT, Quit QUIT, Ill ILL, Trap TRAP, Abrt ABRT, Bus BUS, Fpe FPE, Kill KILL,
+    Usr1 USR1, Segv SEGV, Usr2 USR2, Pipe PIPE, Alrm ALRM, Term TERM, Stkflt STKFLT, Chld CHLD,
+    Cont CONT, Stop STOP, Tstp TSTP, Ttin TTIN, Ttou TTOU, Urg URG, Xcpu XCPU, Xfsz XFSZ,
+    Vtalrm VTALRM, Prof PROF, Winch WINCH, Io IO, Pwr PWR, Sys SYS,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_has_one_name() {
+        for number in 1..=64 {
+            let known = offspring_spawn::Signal::from_raw(number).unwrap();
+            assert_eq!(signal(signal_name(known)), Some(known));
+        }
+        assert_eq!(signal(types::Signal::RealTime(33)), None);
+        assert_eq!(signal(types::Signal::RealTime(u8::MAX)), None);
+    }
+
+    #[test]
+    fn no_error_is_nameless() {
+        for number in 1..=133 {
+            let errno = Errno::from_raw_os_error(number);
+            assert!(!errno_name(errno).is_empty());
+        }
+        assert_eq!(errno_name(Errno::TOOBIG), "E2BIG");
+        assert!(matches!(error_code(Errno::XDEV), ErrorCode::AccessDenied));
+    }
+}

@@ -1,0 +1,76 @@
+//! The interface `grants`.
+
+use offspring_spawn::Kernel;
+
+use super::convert::signal_name;
+use crate::bindings::grants::{self, Features, StdioKinds};
+use crate::policy::{Arguments, Cwd, Grant, StdioKinds as Kinds};
+use crate::view::ProcessCtxView;
+
+impl grants::Host for ProcessCtxView<'_> {
+    fn get_grants(&mut self) -> wasmtime::Result<Vec<grants::Grant>> {
+        Ok(self.ctx.policy.grants().iter().map(grant).collect())
+    }
+
+    fn get_limits(&mut self) -> wasmtime::Result<grants::Limits> {
+        let limits = self.ctx.policy.get_limits();
+        Ok(grants::Limits {
+            max_children: limits.max_children,
+            max_pipes: limits.max_pipes,
+            max_argument_bytes: limits.max_argument_bytes,
+        })
+    }
+
+    fn get_features(&mut self) -> wasmtime::Result<Features> {
+        let kernel = Kernel::get()?;
+        let mut features = Features::default();
+        if kernel.has_group_signals() {
+            features |= Features::GROUP_SIGNALS;
+        }
+        if kernel.has_exit_info() {
+            features |= Features::EXIT_INFO;
+        }
+        Ok(features)
+    }
+}
+
+fn grant(grant: &Grant) -> grants::Grant {
+    grants::Grant {
+        name: grant.name().to_owned(),
+        arguments: match grant.get_arguments() {
+            Arguments::None => grants::Arguments::None,
+            Arguments::Any => grants::Arguments::Any,
+        },
+        env: grant
+            .get_env_allow()
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect(),
+        cwd: match grant.get_cwd() {
+            Cwd::Preopens => true,
+            Cwd::Unset | Cwd::Fixed(_) => false,
+        },
+        stdio: stdio(grant.get_stdio()),
+        signals: grant.get_signals().map(signal_name).collect(),
+        max_children: grant.get_max_children(),
+        deadline: grant
+            .get_deadline()
+            .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn stdio(kinds: Kinds) -> StdioKinds {
+    let Kinds {
+        inherit,
+        piped,
+        file,
+    } = kinds;
+    [
+        (inherit, StdioKinds::INHERIT),
+        (piped, StdioKinds::PIPED),
+        (file, StdioKinds::FILE),
+    ]
+    .into_iter()
+    .filter(|(allowed, _)| *allowed)
+    .fold(StdioKinds::default(), |flags, (_, flag)| flags | flag)
+}

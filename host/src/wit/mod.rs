@@ -1,0 +1,30 @@
+//! The WIT edge: each host function finds its resource, asks the core, and
+//! puts the answer into the words of the interface.
+
+mod convert;
+mod grants;
+mod pidfd;
+mod pipe;
+mod spawn;
+
+use crate::bindings::types;
+use crate::error::{ErrorCodeFailure, SpawnFailure};
+use crate::view::ProcessCtxView;
+
+impl types::Host for ProcessCtxView<'_> {
+    fn convert_error_code(
+        &mut self,
+        failure: ErrorCodeFailure,
+    ) -> wasmtime::Result<types::ErrorCode> {
+        failure.split()
+    }
+}
+
+impl crate::bindings::spawn::Host for ProcessCtxView<'_> {
+    fn convert_spawn_error(
+        &mut self,
+        failure: SpawnFailure,
+    ) -> wasmtime::Result<crate::bindings::spawn::SpawnError> {
+        failure.split()
+    }
+}
