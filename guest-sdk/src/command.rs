@@ -1,0 +1,235 @@
+//! Commands.
+
+use crate::bindings::spawn;
+use crate::bindings::types;
+use crate::pidfd::nanoseconds;
+use crate::{Child, ErrorCode, ExitStatus, Output, SpawnError, Stdio, fs};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How to start a process.
+///
+/// Everything is held here and sent to the host by [`spawn`](Self::spawn),
+/// which is when the host checks it. Names, arguments and paths must be UTF-8.
+///
+/// A command can be spawned again, except that a pipe end given to
+/// [`stdin`](Self::stdin), [`stdout`](Self::stdout) or
+/// [`stderr`](Self::stderr) goes to the first child, and is not kept open by
+/// the command as in std: it must be set anew.
+#[derive(Debug)]
+#[doc(alias = "posix_spawn")]
+pub struct Command {
+    program: OsString,
+    args: Vec<OsString>,
+    env: BTreeMap<OsString, OsString>,
+    directory: Option<PathBuf>,
+    stdin: Option<Stdio>,
+    stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
+    deadline: Option<Duration>,
+}
+
+impl Command {
+    /// Starts a command for the program that the host granted under this name.
+    ///
+    /// Without arguments, with the environment and in the directory that the
+    /// grant fixes. The standard streams are inherited for
+    /// [`spawn`](Self::spawn) and [`status`](Self::status), as in std; for
+    /// [`output`](Self::output) the input is null and the outputs are piped.
+    /// A grant need not allow a child to inherit streams: then say
+    /// [`Stdio::null`] or [`Stdio::piped`], or expect the denial.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            directory: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            deadline: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable that the grant allows to be set.
+    pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.env
+            .insert(key.as_ref().to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn envs(
+        &mut self,
+        vars: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> &mut Self {
+        for (key, value) in vars {
+            self.env(key, value);
+        }
+        self
+    }
+
+    /// Takes back a variable set by [`env`](Self::env). What the grant fixes
+    /// stays.
+    pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Self {
+        self.env.remove(key.as_ref());
+        self
+    }
+
+    /// Takes back every variable set by [`env`](Self::env). What the grant
+    /// fixes stays.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.env.clear();
+        self
+    }
+
+    /// Sets the directory to run in: one that the component has, or one
+    /// beneath it, by the path that the component knows it by.
+    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the standard input.
+    pub fn stdin(&mut self, source: impl Into<Stdio>) -> &mut Self {
+        self.stdin = Some(source.into());
+        self
+    }
+
+    /// Sets the standard output.
+    pub fn stdout(&mut self, target: impl Into<Stdio>) -> &mut Self {
+        self.stdout = Some(target.into());
+        self
+    }
+
+    /// Sets the standard error.
+    pub fn stderr(&mut self, target: impl Into<Stdio>) -> &mut Self {
+        self.stderr = Some(target.into());
+        self
+    }
+
+    /// Sets how long the process may run before the host kills it, with its
+    /// process group. The smaller of this and the grant's own counts.
+    ///
+    /// The status then has the [`Cause::Deadline`](crate::Cause::Deadline).
+    pub fn deadline(&mut self, after: Duration) -> &mut Self {
+        self.deadline = Some(after);
+        self
+    }
+
+    /// Starts the process. The program runs when this returns: one that cannot
+    /// be executed is an error here.
+    ///
+    /// # Errors
+    ///
+    /// Each carries a [`SpawnError`].
+    ///
+    /// - `PermissionDenied`: the host's policy refuses, or the kernel.
+    /// - `NotFound`: the program, a script's interpreter or the directory does
+    ///   not exist.
+    /// - `InvalidInput`: a string that is not UTF-8 or has a NUL in it, or a
+    ///   pipe that the component itself has read from or written to.
+    /// - `ArgumentListTooLong`, `QuotaExceeded`, `WouldBlock`, `OutOfMemory`:
+    ///   a limit of the host or the kernel; see [`ErrorCode::kind`].
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        self.start(&Stdio::inherit(), &Stdio::inherit())
+    }
+
+    /// Starts the process, waits for it, and returns what it wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn output(&mut self) -> io::Result<Output> {
+        self.start(&Stdio::null(), &Stdio::piped())?
+            .wait_with_output()
+    }
+
+    /// Starts the process and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn status(&mut self) -> io::Result<ExitStatus> {
+        self.spawn()?.wait()
+    }
+
+    /// Sends the command to the host, in as few calls as it takes.
+    fn start(&mut self, input: &Stdio, output: &Stdio) -> io::Result<Child> {
+        let command = spawn::Command::new(utf8(&self.program, "the program's name")?);
+        if !self.args.is_empty() {
+            let args = self
+                .args
+                .iter()
+                .map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
+            let args: Vec<String> = args.collect::<Result<_, SpawnError>>()?;
+            command
+                .args(&args)
+                .map_err(|code| refused("arguments", code))?;
+        }
+        if !self.env.is_empty() {
+            let env = self.env.iter().map(|(key, value)| {
+                let key = utf8(key, "a variable's name")?;
+                Ok((
+                    key.to_owned(),
+                    utf8(value, "a variable's value")?.to_owned(),
+                ))
+            });
+            let env: Vec<(String, String)> = env.collect::<Result<_, SpawnError>>()?;
+            command
+                .env(&env)
+                .map_err(|code| refused("environment", code))?;
+        }
+        if let Some(directory) = &self.directory {
+            let (directory, rest) = fs::resolve(directory)
+                .map_err(|(code, message)| SpawnError::request(code, message))?;
+            command
+                .cwd(directory, &rest)
+                .map_err(|code| refused("directory", code))?;
+        }
+        self.stdin.as_ref().unwrap_or(input).set_stdin(&command)?;
+        let stdout = self.stdout.as_ref().unwrap_or(output);
+        stdout.set_output("stdout", |target| command.stdout(target))?;
+        let stderr = self.stderr.as_ref().unwrap_or(output);
+        stderr.set_output("stderr", |target| command.stderr(target))?;
+        if let Some(after) = self.deadline {
+            command.deadline(nanoseconds(after));
+        }
+        let spawned = command.spawn().map_err(SpawnError::from)?;
+        for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr]
+            .into_iter()
+            .flatten()
+        {
+            stdio.give_away();
+        }
+        Ok(spawned.into())
+    }
+}
+
+fn utf8<'a>(text: &'a OsStr, what: &str) -> Result<&'a str, SpawnError> {
+    text.to_str().ok_or_else(|| {
+        SpawnError::invalid(format!("{what} is not UTF-8: {}", text.to_string_lossy()))
+    })
+}
+
+fn refused(what: &str, code: types::ErrorCode) -> SpawnError {
+    let code = ErrorCode::from(code);
+    let message = format!("{what}: {code}");
+    SpawnError::request(code, message)
+}

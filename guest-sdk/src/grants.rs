@@ -1,0 +1,123 @@
+//! What the host granted, for components that adapt to it.
+
+use crate::Signal;
+use crate::bindings::grants as host;
+use std::time::Duration;
+
+/// One program that this component may start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grant {
+    /// The name to give to [`Command::new`](crate::Command::new).
+    pub name: String,
+    /// The arguments that it takes.
+    pub arguments: Arguments,
+    /// The variables that may be set; a `*` at the end of a name stands for
+    /// any rest.
+    pub env: Vec<String>,
+    /// Whether the directory to run in may be chosen.
+    pub cwd: bool,
+    /// The standard streams that it may use.
+    pub stdio: StdioKinds,
+    /// The signals that may be sent, besides killing.
+    pub signals: Vec<Signal>,
+    /// How many children of this grant may live at once.
+    pub max_children: Option<u32>,
+    /// How long each child may run.
+    pub deadline: Option<Duration>,
+}
+
+/// The arguments that a grant allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Arguments {
+    /// None.
+    None,
+    /// Any.
+    Any,
+}
+
+/// The standard streams that a grant allows, besides null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct StdioKinds {
+    /// The host's own streams.
+    pub inherit: bool,
+    /// Pipes, to the component or to another child.
+    pub piped: bool,
+    /// Files that the component opened.
+    pub file: bool,
+}
+
+/// Limits on everything that this component does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How many children of all grants may live at once.
+    pub max_children: u32,
+    /// How many pipe ends may be held at once.
+    pub max_pipes: u32,
+    /// How many bytes the arguments and environment of one command may have,
+    /// each string with its terminating NUL.
+    pub max_argument_bytes: u64,
+}
+
+/// What the host's kernel offers beyond the least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Features {
+    /// A process group can be signalled after its leader has ended.
+    pub group_signals: bool,
+    /// No status is ever lost.
+    pub exit_info: bool,
+}
+
+/// Returns every grant, in the order of the host's policy.
+pub fn grants() -> Vec<Grant> {
+    host::get_grants().into_iter().map(Grant::from).collect()
+}
+
+/// Returns the limits.
+pub fn limits() -> Limits {
+    let host::Limits {
+        max_children,
+        max_pipes,
+        max_argument_bytes,
+    } = host::get_limits();
+    Limits {
+        max_children,
+        max_pipes,
+        max_argument_bytes,
+    }
+}
+
+/// Returns the features of this host.
+pub fn features() -> Features {
+    let features = host::get_features();
+    Features {
+        group_signals: features.contains(host::Features::GROUP_SIGNALS),
+        exit_info: features.contains(host::Features::EXIT_INFO),
+    }
+}
+
+impl From<host::Grant> for Grant {
+    fn from(grant: host::Grant) -> Self {
+        Self {
+            name: grant.name,
+            arguments: match grant.arguments {
+                host::Arguments::None => Arguments::None,
+                host::Arguments::Any => Arguments::Any,
+            },
+            env: grant.env,
+            cwd: grant.cwd,
+            stdio: StdioKinds {
+                inherit: grant.stdio.contains(host::StdioKinds::INHERIT),
+                piped: grant.stdio.contains(host::StdioKinds::PIPED),
+                file: grant.stdio.contains(host::StdioKinds::FILE),
+            },
+            signals: grant.signals.into_iter().map(Signal::from_host).collect(),
+            max_children: grant.max_children,
+            deadline: grant.deadline.map(Duration::from_nanos),
+        }
+    }
+}
