@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Runs WebAssembly components that start real Linux processes, which the
+/// command line or a policy file grants.
+#[derive(Debug, Parser)]
+#[command(name = "offspring", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run a component; the exit code is the component's.
+    Run(RunArgs),
+    /// Compile a component ahead of time, so that it starts at once.
+    Compile(CompileArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes: the component's own; 134 when it traps; 125 when this tool \
+                        fails; 128 + N when signal N ends it."
+)]
+pub struct RunArgs {
+    /// What the component may start: a policy file.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// A program that the component may start with any arguments; without a
+    /// path it is looked for on $PATH, once.
+    #[arg(long, value_name = "NAME[=PATH]", value_parser = name_and_path)]
+    pub allow: Vec<(String, PathBuf)>,
+
+    /// A variable of the environment of every program granted by --allow, which
+    /// otherwise is empty; without a value, this tool's own one.
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
+    pub child_env: Vec<Variable>,
+
+    /// A directory that the component may use, and the name that it has there.
+    #[arg(long, value_name = "HOST[::GUEST]", value_parser = directory)]
+    pub dir: Vec<(PathBuf, String)>,
+
+    /// A variable of the component's own environment; without a value, this
+    /// tool's own one.
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
+    pub env: Vec<Variable>,
+
+    /// The component: a `.wasm`, or a `.cwasm` as `offspring compile` makes it.
+    /// A `.cwasm` is machine code, and trusted like a program.
+    pub component: PathBuf,
+
+    /// The component's arguments.
+    #[arg(last = true)]
+    pub args: Vec<String>,
+}
+
+/// A variable of an environment. Without a value there is no variable: this
+/// tool has none of that name either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    pub value: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct CompileArgs {
+    /// The component to compile.
+    pub component: PathBuf,
+
+    /// Where to put the result; next to the component by default.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) => (name, path),
+        None if text.contains('/') => {
+            return Err(format!("give it a name, as in NAME={text}"));
+        }
+        None => (text, text),
+    };
+    match (name.is_empty(), path.is_empty()) {
+        (true, _) => Err("the name is missing".to_owned()),
+        (_, true) => Err("the path behind `=` is missing".to_owned()),
+        (false, false) => Ok((name.to_owned(), path.into())),
+    }
+}
+
+fn variable(text: &str) -> Result<Variable, String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("the name is missing".to_owned()),
+        None if text.is_empty() => Err("the name is missing".to_owned()),
+        Some((name, value)) => Ok(Variable {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        }),
+        None => Ok(Variable {
+            name: text.to_owned(),
+            value: env::var(text).ok(),
+        }),
+    }
+}
+
+fn directory(text: &str) -> Result<(PathBuf, String), String> {
+    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+    match (host.is_empty(), guest.is_empty()) {
+        (true, _) => Err("the directory is missing".to_owned()),
+        (_, true) => Err("the name behind `::` is missing".to_owned()),
+        (false, false) => Ok((host.into(), guest.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(name_and_path("git"), Ok(("git".into(), "git".into())));
+        assert_eq!(
+            name_and_path("g=/bin/git"),
+            Ok(("g".into(), "/bin/git".into()))
+        );
+        assert_eq!(directory(".::/repo"), Ok((".".into(), "/repo".into())));
+        assert_eq!(directory("/data"), Ok(("/data".into(), "/data".into())));
+        let is = |name: &str, value: Option<&str>| {
+            Ok(Variable {
+                name: name.into(),
+                value: value.map(str::to_owned),
+            })
+        };
+        assert_eq!(variable("A=b=c"), is("A", Some("b=c")));
+        assert_eq!(variable("A="), is("A", Some("")));
+        assert_eq!(
+            variable("PATH"),
+            is("PATH", env::var("PATH").ok().as_deref())
+        );
+        assert_eq!(variable("OFFSPRING_NOT_SET"), is("OFFSPRING_NOT_SET", None));
+        for bad in ["=x", "x=", "/bin/git"] {
+            assert!(name_and_path(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "::/x", "x::"] {
+            assert!(directory(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "=x"] {
+            assert!(variable(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the command line grants.
+
+use offspring::policy::{Grant, Policy};
+use offspring::{ProcessCtx, ProcessCtxBuilder};
+
+use crate::args::{RunArgs, Variable};
+
+/// The context of a run: the policy file's grants and those of `--allow`.
+pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
+    let mut policy = match &args.policy {
+        Some(path) => Policy::load(path)?,
+        None => Policy::new(),
+    };
+    for (name, path) in &args.allow {
+        let mut grant = Grant::permissive(name, path);
+        for Variable { name, value } in &args.child_env {
+            if let Some(value) = value {
+                grant = grant.env(name, value);
+            }
+        }
+        policy = policy.grant(grant)?;
+    }
+    if args.allow.is_empty() && !args.child_env.is_empty() {
+        anyhow::bail!("--child-env is for programs granted by --allow, and there is none");
+    }
+    // The guest runs on the main thread, which lives as long as we do.
+    let builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
+    Ok(initial_cwd(builder, args).build()?)
+}
+
+/// A guest starts in its `/`, so its children do as well, if it has one.
+fn initial_cwd(builder: ProcessCtxBuilder, args: &RunArgs) -> ProcessCtxBuilder {
+    let initial = args
+        .dir
+        .iter()
+        .find(|(_, guest)| matches!(&**guest, "/" | "."));
+    match initial {
+        Some((host, _)) => builder.initial_cwd(host),
+        None => builder,
+    }
+}

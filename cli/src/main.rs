@@ -1,0 +1,48 @@
+//! `offspring`: runs components that start real processes.
+
+#![deny(unsafe_code)]
+
+mod args;
+mod component;
+mod grants;
+mod run;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Action, Args};
+
+/// What this tool exits with when it fails itself, as `env` and `timeout` do:
+/// every other code is the guest's.
+const FAILURE: u8 = 125;
+
+fn main() -> ExitCode {
+    let done = match Args::parse().action {
+        Action::Run(args) => run::run(&args),
+        Action::Compile(args) => component::compile(&args).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("offspring: {}", one_line(&error));
+        ExitCode::from(FAILURE)
+    })
+}
+
+/// An error with all its causes in one line.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        // An error that repeats its cause says it once.
+        if line.ends_with(&cause) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&cause);
+    }
+    line
+}
