@@ -1,0 +1,96 @@
+//! What the tests of the command line share.
+
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The tool.
+pub fn offspring() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offspring"));
+    command.stdin(Stdio::null()).env_remove("NO_COLOR");
+    command
+}
+
+/// Runs the tool with these arguments.
+pub fn run(args: &[&str]) -> Ended {
+    Ended::of(&offspring().args(args).output().unwrap())
+}
+
+/// The CI runner, compiled ahead of time so that each test starts at once.
+pub fn ci() -> &'static str {
+    static COMPILED: LazyLock<(Folder, String)> = LazyLock::new(|| {
+        let folder = Folder::new();
+        let path = folder.path("ci.cwasm");
+        let ended = run(&["compile", offspring_tests::CI, "-o", &path]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        (folder, path)
+    });
+    &COMPILED.1
+}
+
+/// How the tool ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(output: &Output) -> Ended {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// Fails unless the tool failed by itself, with this one line.
+    #[track_caller]
+    pub fn fails_with(&self, line: &str) {
+        assert_eq!((self.code, &*self.stdout), (Some(125), ""), "{self:?}");
+        assert_eq!(self.stderr, format!("offspring: {line}\n"));
+    }
+}
+
+/// A directory of a test's own, removed at its end.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("offspring-cli-{}-{count}", process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file in it and returns its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

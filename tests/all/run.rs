@@ -1,0 +1,275 @@
+//! Running a guest.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use offspring::policy::{Grant, Policy};
+use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// The data of a test's store.
+pub struct State {
+    pub table: ResourceTable,
+    pub process: ProcessCtx,
+    pub wasi: WasiCtx,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl ProcessView for State {
+    fn process(&mut self) -> ProcessCtxView<'_> {
+        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
+    }
+}
+
+/// How a guest is to be run.
+pub struct Run {
+    component: &'static str,
+    process: ProcessCtxBuilder,
+    wasi: WasiCtxBuilder,
+    output: [MemoryOutputPipe; 2],
+    table_capacity: Option<usize>,
+}
+
+/// A guest that only needs to be started.
+pub struct Ready {
+    pub store: Store<State>,
+    component: Component,
+    output: [MemoryOutputPipe; 2],
+}
+
+/// What a guest prints, also while it runs.
+#[derive(Clone)]
+pub struct Printed(MemoryOutputPipe);
+
+/// What became of a guest.
+#[derive(Debug)]
+pub struct Ended {
+    pub result: wasmtime::Result<Result<(), ()>>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The most that a guest may print in a test.
+const PRINTED: usize = 1 << 20;
+
+/// An epoch that no test comes to.
+const NEVER: u64 = 1 << 60;
+
+/// Where children find programs.
+pub const PATH: &str = "/bin:/usr/bin:/usr/local/bin";
+
+/// The engine of all tests.
+pub fn engine() -> &'static Engine {
+    static ENGINE: LazyLock<Engine> =
+        LazyLock::new(|| Engine::new(Config::new().epoch_interruption(true)).unwrap());
+    &ENGINE
+}
+
+/// Compiles each component once.
+fn component(path: &'static str) -> Component {
+    static COMPILED: LazyLock<Mutex<HashMap<&str, Component>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let compile = || Component::from_file(engine(), path).unwrap();
+    compiled.entry(path).or_insert_with(compile).clone()
+}
+
+/// A grant of a program that every Linux has: any arguments, every stream.
+pub fn grant(name: &str) -> Grant {
+    Grant::permissive(name, name).env("PATH", PATH)
+}
+
+/// A runtime of one thread: this one.
+pub fn current_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A runtime of two threads.
+pub fn multi_thread() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Runs a guest that must end well in every kind of embedder.
+#[track_caller]
+pub fn everywhere(run: impl Fn() -> Run) {
+    run().sync().success();
+    current_thread().block_on(run().r#async()).success();
+    let runtime = multi_thread();
+    runtime.block_on(runtime.spawn(run().r#async())).unwrap().success();
+}
+
+impl Run {
+    /// Starts with nothing granted.
+    pub fn new(component: &'static str) -> Run {
+        let output = [MemoryOutputPipe::new(PRINTED), MemoryOutputPipe::new(PRINTED)];
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.arg("guest").stdout(output[0].clone()).stderr(output[1].clone());
+        let process = ProcessCtx::builder();
+        Run { component, process, wasi, output, table_capacity: None }
+    }
+
+    /// Grants programs of these names.
+    pub fn allow(mut self, names: &[&str]) -> Run {
+        for name in names {
+            self.process = self.process.grant(grant(name));
+        }
+        self
+    }
+
+    pub fn grant(mut self, grant: Grant) -> Run {
+        self.process = self.process.grant(grant);
+        self
+    }
+
+    pub fn policy(mut self, policy: Policy) -> Run {
+        self.process = self.process.policy(policy);
+        self
+    }
+
+    /// Reads the policy from the text of a file.
+    pub fn policy_file(self, text: &str) -> Run {
+        self.policy(Policy::parse("policy.toml", text).unwrap())
+    }
+
+    /// Changes what is not for every test.
+    pub fn process(
+        mut self,
+        change: impl FnOnce(ProcessCtxBuilder) -> ProcessCtxBuilder,
+    ) -> Run {
+        self.process = change(self.process);
+        self
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Run {
+        self.wasi.args(args);
+        self
+    }
+
+    /// Sets one of the guest's own variables.
+    pub fn env(mut self, name: &str, value: &str) -> Run {
+        self.wasi.env(name, value);
+        self
+    }
+
+    pub fn dir(mut self, host: &Path, guest: &str, perms: FsPerms) -> Run {
+        self.wasi.preopened_dir(host, guest, perms).unwrap();
+        self
+    }
+
+    /// Limits how many resources the guest may hold.
+    pub fn table_capacity(mut self, capacity: usize) -> Run {
+        self.table_capacity = Some(capacity);
+        self
+    }
+
+    /// Opens what is granted.
+    pub fn ready(mut self) -> Ready {
+        let mut table = ResourceTable::new();
+        if let Some(capacity) = self.table_capacity {
+            table.set_max_capacity(capacity);
+        }
+        let process = self.process.build().unwrap();
+        let state = State { table, process, wasi: self.wasi.build() };
+        let mut store = Store::new(engine(), state);
+        store.set_epoch_deadline(NEVER);
+        Ready { store, component: component(self.component), output: self.output }
+    }
+
+    /// Runs the guest in a synchronous embedder.
+    pub fn sync(self) -> Ended {
+        self.ready().sync()
+    }
+
+    /// Runs the guest in an asynchronous embedder.
+    pub fn r#async(self) -> impl Future<Output = Ended> + Send + 'static {
+        self.ready().r#async()
+    }
+}
+
+impl Ready {
+    /// What the guest starts.
+    pub fn children(&self) -> Children {
+        self.store.data().process.children()
+    }
+
+    /// What the guest prints.
+    pub fn stdout(&self) -> Printed {
+        Printed(self.output[0].clone())
+    }
+
+    pub fn sync(mut self) -> Ended {
+        let mut linker = Linker::<State>::new(engine());
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
+        offspring::add_to_linker(&mut linker).unwrap();
+        let mut run = || {
+            use wasmtime_wasi::p2::bindings::sync::Command;
+            let command = Command::instantiate(&mut self.store, &self.component, &linker)?;
+            command.wasi_cli_run().call_run(&mut self.store)
+        };
+        let result = run();
+        drop(self.store);
+        Ended::new(result, self.output)
+    }
+
+    pub async fn r#async(mut self) -> Ended {
+        let mut linker = Linker::<State>::new(engine());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        offspring::add_to_linker(&mut linker).unwrap();
+        let run = async {
+            use wasmtime_wasi::p2::bindings::Command;
+            let store = &mut self.store;
+            let command = Command::instantiate_async(&mut *store, &self.component, &linker).await?;
+            command.wasi_cli_run().call_run(store).await
+        };
+        let result = run.await;
+        drop(self.store);
+        Ended::new(result, self.output)
+    }
+}
+
+impl Printed {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.contents()).into_owned()
+    }
+}
+
+impl Ended {
+    fn new(result: wasmtime::Result<Result<(), ()>>, output: [MemoryOutputPipe; 2]) -> Ended {
+        let [stdout, stderr] = output.map(|pipe| Printed(pipe).text());
+        Ended { result, stdout, stderr }
+    }
+
+    /// The guest's exit code; `None` when it trapped.
+    pub fn code(&self) -> Option<i32> {
+        match &self.result {
+            Ok(Ok(())) => Some(0),
+            Ok(Err(())) => Some(1),
+            Err(error) => error.downcast_ref::<I32Exit>().map(|exit| exit.0),
+        }
+    }
+
+    /// Fails unless the guest ended well, and shows what it said.
+    #[track_caller]
+    pub fn success(self) -> Ended {
+        let Ended { result, stdout, stderr } = &self;
+        assert_eq!(self.code(), Some(0), "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
+        self
+    }
+
+    /// Fails unless the guest trapped.
+    #[track_caller]
+    pub fn trapped(self) -> Ended {
+        let Ended { result, stdout, stderr } = &self;
+        assert_eq!(self.code(), None, "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
+        self
+    }
+}
