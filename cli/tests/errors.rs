@@ -137,6 +137,12 @@ fn variables_for_nobody() {
 }
 
 #[test]
+fn a_full_disk() {
+    run(&["compile", HELLO, "-o", "/dev/full"])
+        .fails_with("cannot write /dev/full: No space left on device (os error 28)");
+}
+
+#[test]
 fn compiling_over_the_input() {
     let folder = Folder::new();
     let path = folder.write("x.cwasm", std::fs::read(HELLO).unwrap());

@@ -49,9 +49,16 @@ pub fn build(guests: &Guests<'_>) -> Result<PathBuf, String> {
         .stdin(Stdio::null())
         // Cargo reads the standard output of a build script.
         .stdout(std::io::stderr());
-    // What a cargo that runs us was told about its own target is not for this
-    // one.
-    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+    // What the cargo that runs us was told about its own target, or to run
+    // instead of the compiler, is not for this one.
+    let theirs = [
+        "CARGO_BUILD_TARGET",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CLIPPY_ARGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTFLAGS",
+    ];
+    for variable in theirs {
         command.env_remove(variable);
     }
     let status = command
