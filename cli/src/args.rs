@@ -23,10 +23,18 @@ pub enum Action {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Exit codes: the component's own; 134 when it traps; 125 when this tool \
-                        fails; 128 + N when signal N ends it."
-)]
+#[command(after_help = "\
+Without --allow and --policy the component may start nothing. --allow, --dir, --env and
+--child-env may be given several times.
+
+Exit codes: the component's own (a Rust component exits with more than 0 or 1 only through
+offspring_guest::exit); 134 when it traps; 125 when this tool fails; 128 + N when signal N
+ends it.
+
+Examples:
+  offspring run --allow git hello.wasm
+  offspring run --allow cc=/usr/bin/cc --child-env PATH --dir .::/ build.wasm -- --release
+  offspring run --policy policy.toml --dir .::/repo ci.wasm -- /repo/.github/workflows/ci.yml")]
 pub struct RunArgs {
     /// What the component may start: a policy file.
     #[arg(long, value_name = "FILE")]
@@ -55,8 +63,8 @@ pub struct RunArgs {
     /// A `.cwasm` is machine code, and trusted like a program.
     pub component: PathBuf,
 
-    /// The component's arguments.
-    #[arg(last = true)]
+    /// The component's arguments; `--` before them is not needed.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<String>,
 }
 

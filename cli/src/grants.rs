@@ -12,6 +12,11 @@ pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
         None => Policy::new(),
     };
     for (name, path) in &args.allow {
+        // A bare name is searched; a path is from where the user is.
+        let path = match path.components().count() {
+            1 => path.clone(),
+            _ => std::path::absolute(path)?,
+        };
         let mut grant = Grant::permissive(name, path);
         for Variable { name, value } in &args.child_env {
             if let Some(value) = value {

@@ -84,7 +84,8 @@ fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> anyhow::Result<ExitCode
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(I32Exit(code)) => Ok(ExitCode::from(code.to_le_bytes()[0])),
             None => {
-                eprintln!("offspring: the component trapped: {error:?}");
+                eprintln!("offspring: the component trapped: {}", error.root_cause());
+                eprintln!("{error:?}");
                 Ok(ExitCode::from(TRAPPED))
             }
         },

@@ -46,6 +46,25 @@ fn the_exit_code_is_the_guests() {
 }
 
 #[test]
+fn arguments_with_and_without_dashes_before_them() {
+    for args in [&["--", "/nowhere"][..], &["/nowhere"]] {
+        let ended = run(&[&["run", ci()], args].concat());
+        assert!(ended.stderr.contains("/nowhere"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_path_is_from_where_the_user_is() {
+    let mut tool = support::offspring();
+    let output = tool
+        .current_dir("/bin")
+        .args(["run", "--allow", "git=./echo", HELLO])
+        .output();
+    let ended = support::Ended::of(&output.unwrap());
+    assert!(ended.stdout.ends_with(HELLO_ENDS), "{ended:?}");
+}
+
+#[test]
 fn what_is_not_granted_is_refused() {
     let ended = run(&["run", "--allow", "gti=/bin/echo", HELLO]);
     assert_eq!(ended.code, Some(1));

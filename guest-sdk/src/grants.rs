@@ -53,7 +53,8 @@ pub struct StdioKinds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How many children of all grants may live at once.
+    /// How many children of all grants may be held at once: those that have
+    /// ended count until they are dropped.
     pub max_children: u32,
     /// How many pipe ends may be held at once.
     pub max_pipes: u32,

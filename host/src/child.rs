@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,17 +53,21 @@ pub(crate) struct ChildProcess {
     child: offspring_spawn::Child,
     /// Who was first to kill it.
     cause: Mutex<Option<Cause>>,
+    /// Its end, once it is known: from then on nobody changes what is told.
+    exit: OnceLock<Exit>,
+    /// Kept when the process has ended: its group may live on.
+    deadline: OnceLock<Deadline>,
     /// What it takes up of the guest's limits until it has ended.
-    hold: Mutex<Option<Hold>>,
+    alive: Mutex<Option<Alive>>,
+    /// What it takes up of them until its handle is dropped.
+    _held: Share,
 }
 
-/// What a live process takes up. The order is that of dropping: nobody else
-/// comes to kill it, then it counts no more.
+/// What a process takes up as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Hold {
-    pub(crate) deadline: Option<Deadline>,
-    pub(crate) membership: Option<Membership>,
-    pub(crate) _shares: [Share; 2],
+pub(crate) struct Alive {
+    pub(crate) _membership: Membership,
+    pub(crate) _share: Share,
 }
 
 impl Child {
@@ -88,27 +92,35 @@ impl Child {
 #[async_trait]
 impl Pollable for Child {
     async fn ready(&mut self) {
-        self.readiness
-            .ready(&self.process, Interest::READABLE)
-            .await;
+        loop {
+            let process = &self.process;
+            self.readiness.ready(process, Interest::READABLE).await;
+            if !matches!(process.try_wait(), Ok(None)) {
+                return;
+            }
+            // Dead, but not ours to wait for yet: something traces it.
+            tokio::time::sleep(TRACED).await;
+        }
     }
 }
 
+/// How often to look whether a dead process is let go by what traces it.
+const TRACED: Duration = Duration::from_millis(10);
+
 impl ChildProcess {
-    pub(crate) fn new(child: offspring_spawn::Child, shares: [Share; 2]) -> ChildProcess {
-        let hold = Hold {
-            deadline: None,
-            membership: None,
-            _shares: shares,
-        };
+    pub(crate) fn new(child: offspring_spawn::Child, alive: Alive, held: Share) -> ChildProcess {
         ChildProcess {
             child,
             cause: Mutex::default(),
-            hold: Mutex::new(Some(hold)),
+            exit: OnceLock::new(),
+            deadline: OnceLock::new(),
+            alive: Mutex::new(Some(alive)),
+            _held: held,
         }
     }
 
-    /// Gives the process a deadline from now on.
+    /// Gives the process a deadline from now on. Its group is killed then also
+    /// when the process itself has ended.
     ///
     /// # Errors
     /// When no thread can be had to wait for it.
@@ -121,26 +133,21 @@ impl ChildProcess {
             }
         };
         let deadline = Deadline::after(after, Box::new(passed))?;
-        if let Some(hold) = &mut *lock(&self.hold) {
-            hold.deadline = Some(deadline);
-        }
+        self.deadline.get_or_init(|| deadline);
         Ok(())
-    }
-
-    pub(crate) fn set_membership(&self, membership: Membership) {
-        if let Some(hold) = &mut *lock(&self.hold) {
-            hold.membership = Some(membership);
-        }
     }
 
     /// Asks, without blocking, whether the process has ended.
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
+        if let Some(exit) = self.exit.get() {
+            return Ok(Some(*exit));
+        }
         let Some(exit) = self.child.try_wait()? else {
             return Ok(None);
         };
         // Taken out under the lock, dropped after it.
-        let hold = lock(&self.hold).take();
-        drop(hold);
+        let alive = lock(&self.alive).take();
+        drop(alive);
         let killed = matches!(
             exit.status,
             ExitStatus::Signaled {
@@ -148,22 +155,22 @@ impl ChildProcess {
                 ..
             }
         );
-        let cause = lock(&self.cause).filter(|_| killed);
-        Ok(Some(Exit {
+        let exit = self.exit.get_or_init(|| Exit {
             status: exit.status,
-            cause,
+            cause: lock(&self.cause).filter(|_| killed),
             usage: exit.usage,
-        }))
+        });
+        Ok(Some(*exit))
     }
 
     /// Kills the process and its group. Whoever does so first is the cause.
     pub(crate) fn kill(&self, cause: Cause) -> io::Result<()> {
-        lock(&self.cause).get_or_insert(cause);
+        self.note(cause);
         self.child.kill()
     }
 
     pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Errno> {
-        self.note(signal);
+        self.note_signal(signal);
         self.child.pidfd().send_signal(signal)
     }
 
@@ -174,7 +181,7 @@ impl ChildProcess {
         if !self.child.leads_group() {
             return Err(Errno::OPNOTSUPP);
         }
-        self.note(signal);
+        self.note_signal(signal);
         self.child.signal_group(signal)
     }
 
@@ -182,9 +189,16 @@ impl ChildProcess {
         self.child.pidfd().getpid()
     }
 
-    fn note(&self, signal: Signal) {
+    fn note_signal(&self, signal: Signal) {
         if signal == Signal::KILL {
-            lock(&self.cause).get_or_insert(Cause::Killed);
+            self.note(Cause::Killed);
+        }
+    }
+
+    /// Remembers who is about to kill the process, unless it has ended already.
+    fn note(&self, cause: Cause) {
+        if !matches!(self.try_wait(), Ok(Some(_))) {
+            lock(&self.cause).get_or_insert(cause);
         }
     }
 }

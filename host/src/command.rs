@@ -11,10 +11,10 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::pipe::Pipe;
 use crate::quota::{Quota, Share};
-use crate::request::{Request, StdioKind};
+use crate::request::{NAME_MAX, Request, StdioKind};
 
-/// The longest name of a program that is kept. A longer one is nobody's.
-const NAME_MAX: usize = 1024;
+/// The longest path that Linux takes, without its terminating NUL.
+pub(crate) const PATH_MAX: usize = 4095;
 
 /// How to start a process. Holds what the guest asked for and the descriptors
 /// that it gave, and decides nothing.
@@ -24,7 +24,8 @@ pub struct Command {
     pub(crate) cwd: Option<Directory>,
     /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
     given: [Option<Given>; 3],
-    /// What the arguments and the environment take of what the guest may hold.
+    /// What it takes of the memory that the guest's commands may take; `None`
+    /// if there was nothing left even for an empty one.
     share: Option<Share>,
 }
 
@@ -60,51 +61,62 @@ pub(crate) enum Stream {
 }
 
 impl Command {
-    pub(crate) fn new(mut program: String) -> Command {
-        program.truncate(program.floor_char_boundary(NAME_MAX));
-        Command {
-            request: Request {
-                program,
-                ..Request::default()
-            },
+    /// Starts a command, which takes its part of the memory for commands.
+    pub(crate) fn new(mut program: String, memory: &Quota) -> Command {
+        // One more than a name may have, so that it cannot become one.
+        program.truncate(program.floor_char_boundary(NAME_MAX + 1));
+        let request = Request {
+            program,
+            ..Request::default()
+        };
+        let mut command = Command {
+            request,
             ..Command::default()
-        }
+        };
+        command.share = memory.take_many(command.memory());
+        command
     }
 
     /// Sets the arguments, unless they are too many.
-    pub(crate) fn set_args(
-        &mut self,
-        args: Vec<String>,
-        max: u64,
-        held: &Quota,
-    ) -> Result<(), NotTaken> {
+    pub(crate) fn set_args(&mut self, args: Vec<String>, max: u64) -> Result<(), NotTaken> {
         let before = mem::replace(&mut self.request.args, args);
-        self.count(max, held)
-            .inspect_err(|_| self.request.args = before)
+        self.count(max).inspect_err(|_| self.request.args = before)
     }
 
     /// Sets the environment, unless it is too large.
-    pub(crate) fn set_env(
-        &mut self,
-        env: Vec<(String, String)>,
-        max: u64,
-        held: &Quota,
-    ) -> Result<(), NotTaken> {
+    pub(crate) fn set_env(&mut self, env: Vec<(String, String)>, max: u64) -> Result<(), NotTaken> {
         let before = mem::replace(&mut self.request.env, env);
-        self.count(max, held)
-            .inspect_err(|_| self.request.env = before)
+        self.count(max).inspect_err(|_| self.request.env = before)
     }
 
     /// Takes for what the request has now, instead of what it had before.
-    fn count(&mut self, max: u64, held: &Quota) -> Result<(), NotTaken> {
-        let bytes = self.request.argument_bytes();
-        let count = u32::try_from(bytes)
-            .ok()
-            .filter(|_| bytes <= max)
-            .ok_or(NotTaken::TooLong)?;
-        let share = held.take_many(count).ok_or(NotTaken::LimitReached)?;
-        self.share = Some(share);
-        Ok(())
+    fn count(&mut self, max: u64) -> Result<(), NotTaken> {
+        if self.request.argument_bytes() > max {
+            return Err(NotTaken::TooLong);
+        }
+        let memory = self.memory();
+        match self
+            .share
+            .as_mut()
+            .is_some_and(|share| share.resize(memory))
+        {
+            true => Ok(()),
+            false => Err(NotTaken::LimitReached),
+        }
+    }
+
+    /// Whether there was memory for it.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// How many bytes it takes, about.
+    fn memory(&self) -> u32 {
+        let Request { args, env, .. } = &self.request;
+        let strings = args.len() * size_of::<String>() + env.len() * size_of::<(String, String)>();
+        let own = size_of::<Command>() + PATH_MAX + NAME_MAX;
+        let bytes = self.request.argument_bytes() + (strings + own) as u64;
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// Sets a standard stream, with what it is connected to if the guest gave

@@ -11,6 +11,7 @@ use crate::children::Children;
 use crate::error::BuildError;
 use crate::policy::{Cwd, Grant, Policy};
 use crate::quota::Quota;
+use crate::refusals::Refusals;
 
 /// What one guest may start, and what it has started: the state of this crate
 /// in a store.
@@ -21,9 +22,10 @@ pub struct ProcessCtx {
     pub(crate) granted: Vec<Granted>,
     pub(crate) initial_cwd: Arc<OwnedFd>,
     pub(crate) children: Children,
-    pub(crate) live: Quota,
+    pub(crate) held: Quota,
     pub(crate) pipes: Quota,
-    pub(crate) argument_bytes: Quota,
+    pub(crate) command_bytes: Quota,
+    pub(crate) refusals: Refusals,
     pub(crate) parent_death_signal: Option<Signal>,
 }
 
@@ -126,17 +128,18 @@ impl ProcessCtxBuilder {
             granted,
             initial_cwd: Arc::new(opened),
             children: Children::new(),
-            live: Quota::new(limits.max_children),
+            held: Quota::new(limits.max_children),
             pipes: Quota::new(limits.max_pipes),
-            argument_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
+            refusals: Refusals::default(),
+            command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             parent_death_signal: self.die_with_thread.then_some(Signal::KILL),
             policy,
         })
     }
 }
 
-/// How many bytes of arguments and environments all commands of a guest may
-/// hold, so that making many of them does not fill the host's memory.
+/// How many bytes all commands of a guest may take, so that making many of them
+/// does not fill the host's memory.
 fn held_bytes(of_one: u64) -> u32 {
     const COMMANDS: u64 = 16;
     u32::try_from(of_one.saturating_mul(COMMANDS)).unwrap_or(u32::MAX)
@@ -154,7 +157,7 @@ impl Granted {
             Cwd::Fixed(path) => {
                 Some(open_directory(path).map_err(|errno| BuildError::Directory {
                     grant: grant.name().to_owned(),
-                    location: grant.location().cloned(),
+                    location: grant.cwd_location().cloned(),
                     path: path.clone(),
                     errno,
                 })?)

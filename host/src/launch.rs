@@ -1,10 +1,11 @@
 //! From what a guest asked to a child: the one way to start a process.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use offspring_spawn::{Errno, SpawnError};
 
-use crate::child::{Child, ChildProcess};
+use crate::child::{Alive, Child, ChildProcess};
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::pipe::{PipeReader, PipeWriter};
@@ -48,26 +49,32 @@ pub(crate) enum LaunchError {
 impl ProcessCtx {
     /// Checks what the guest asks for against the policy and starts it.
     pub(crate) fn launch(&self, command: &Command) -> Result<Launched, LaunchError> {
+        if !command.is_counted() {
+            return Err(LaunchError::LimitReached {
+                rule: "limits.max-argument-bytes",
+                message: "there are too many commands already".to_owned(),
+            });
+        }
         command.request.validate(&self.policy.get_limits())?;
         let plan = self.policy.check(&command.request)?;
         let granted = &self.granted[plan.grant];
-        let shares = self.reserve(&plan, granted)?;
+        let reserved = self.reserve(&plan, granted)?;
 
         let mut child = self.prepare(command, &plan, granted)?.spawn()?;
-        let pipes = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
-        let [stdin, stdout, stderr] = pipes;
-        let Reserved {
-            live,
-            pipes: [stdin_share, stdout_share, stderr_share],
-        } = shares;
+        let [stdin, stdout, stderr] =
+            [child.stdin.take(), child.stdout.take(), child.stderr.take()];
+        let [stdin_share, stdout_share, stderr_share] = reserved.pipes;
 
-        let process = Arc::new(ChildProcess::new(child, live));
+        let place = reserved.alive._membership.id();
+        let process = Arc::new(ChildProcess::new(child, reserved.alive, reserved.held));
+        if !self.children.started(place, &process) {
+            return Err(LaunchError::ShutDown);
+        }
         if let Some(after) = plan.deadline {
             process.set_deadline(after).map_err(|error| {
                 LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
             })?;
         }
-        process.set_membership(self.children.add(&process).ok_or(LaunchError::ShutDown)?);
         Ok(Launched {
             child: Child::new(process, plan.grant),
             stdin: stdin
@@ -85,19 +92,21 @@ impl ProcessCtx {
     /// Takes what the child will need of the guest's limits.
     fn reserve(&self, plan: &Plan, granted: &Granted) -> Result<Reserved, LaunchError> {
         let full = |rule, message| LaunchError::LimitReached { rule, message };
-        let of_all = self.children.take(&self.live).ok_or_else(|| {
+        let held = self.held.take().ok_or_else(|| {
+            let max = self.held.max();
             full(
                 "limits.max-children",
-                format!("{} children live already", self.live.max()),
+                format!("{max} children are held already, those that have ended included"),
             )
         })?;
-        let of_grant = self.children.take(&granted.live).ok_or_else(|| {
+        let live = self.children.take(&granted.live).ok_or_else(|| {
             let max = granted.live.max();
             full(
                 "max-children",
                 format!("{max} children of this grant live already"),
             )
         })?;
+        let membership = self.children.join().ok_or(LaunchError::ShutDown)?;
         let pipe = |kind| match kind {
             StdioKind::Piped => self.pipes.take().map(Some).ok_or_else(|| {
                 full(
@@ -108,7 +117,11 @@ impl ProcessCtx {
             StdioKind::Null | StdioKind::Inherit | StdioKind::Pipe | StdioKind::File => Ok(None),
         };
         Ok(Reserved {
-            live: [of_all, of_grant],
+            held,
+            alive: Alive {
+                _membership: membership,
+                _share: live,
+            },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
         })
     }
@@ -147,7 +160,7 @@ impl ProcessCtx {
             .stdout(stdout)
             .stderr(stderr)
             .current_dir(cwd)
-            .new_process_group(plan.new_group)
+            .new_process_group(plan.new_group || !std::io::stdin().is_terminal())
             .parent_death_signal(self.parent_death_signal)
             .no_new_privileges(true);
         for (name, value) in &plan.env {
@@ -160,6 +173,7 @@ impl ProcessCtx {
 /// What a child takes of the guest's limits.
 #[derive(Debug)]
 struct Reserved {
-    live: [Share; 2],
+    held: Share,
+    alive: Alive,
     pipes: [Option<Share>; 3],
 }

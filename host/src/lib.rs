@@ -32,7 +32,15 @@
 //! - The host must ignore SIGPIPE, as every Rust program does unless it says
 //!   otherwise, and must not wait for processes that it does not know
 //!   (`waitpid(-1)`); see [`offspring_spawn`].
-//! - Denials and failed spawns are reported through [`tracing`].
+//! - The runtime of an asynchronous host needs its drivers for input and output
+//!   and for time (`enable_all`).
+//! - Denials and failed spawns are reported through [`tracing`], a thousand at
+//!   most for one guest.
+//! - A child that inherits the host's standard input, where that is a terminal,
+//!   stays in the host's process group, because it could not read otherwise. Of
+//!   such a child only the process itself is killed.
+//! - Dropping a handle waits for the process to be gone, for 50 milliseconds at
+//!   most.
 
 #![deny(unsafe_code, missing_docs)]
 
@@ -49,6 +57,7 @@ pub mod plan;
 pub mod policy;
 mod quota;
 mod readiness;
+mod refusals;
 pub mod request;
 mod stream;
 mod view;

@@ -38,6 +38,15 @@ pub(crate) enum PipeError {
     Kernel(Errno),
 }
 
+/// Why an end cannot be read or written by the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotStream {
+    #[error("the guest holds as many pipe ends as its host allows")]
+    LimitReached,
+    #[error("cannot open the pipe: {0}")]
+    Kernel(#[from] Errno),
+}
+
 impl PipeReader {
     pub(crate) fn new(fd: OwnedFd, share: Share) -> PipeReader {
         PipeReader(End::new(fd, share))
@@ -49,7 +58,7 @@ impl PipeReader {
     }
 
     /// The end, to be read from by the host, without blocking.
-    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, Errno> {
+    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, NotStream> {
         self.0.into_non_blocking(OFlags::RDONLY)
     }
 }
@@ -65,7 +74,7 @@ impl PipeWriter {
     }
 
     /// The end, to be written to by the host, without blocking.
-    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, Errno> {
+    pub(crate) fn into_non_blocking(self) -> Result<Arc<Pipe>, NotStream> {
         self.0.into_non_blocking(OFlags::WRONLY)
     }
 }
@@ -86,7 +95,7 @@ impl End {
     /// Whether an open file blocks is a property that all who share it share:
     /// a child would find its stream non-blocking, or make ours block. So an
     /// end that a child may have is opened anew.
-    fn into_non_blocking(self, mode: OFlags) -> Result<Arc<Pipe>, Errno> {
+    fn into_non_blocking(self, mode: OFlags) -> Result<Arc<Pipe>, NotStream> {
         if !self.given {
             let flags = fcntl_getfl(&self.pipe.fd)?;
             fcntl_setfl(&self.pipe.fd, flags | OFlags::NONBLOCK)?;
@@ -97,7 +106,7 @@ impl End {
         let fd = openat(CWD, path, flags, Mode::empty())?;
         let share = match Arc::try_unwrap(self.pipe) {
             Ok(pipe) => pipe.share,
-            Err(shared) => shared.share.another().ok_or(Errno::MFILE)?,
+            Err(shared) => shared.share.another().ok_or(NotStream::LimitReached)?,
         };
         Ok(Arc::new(Pipe { fd, share }))
     }

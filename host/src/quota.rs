@@ -52,6 +52,24 @@ impl Share {
     pub(crate) fn another(&self) -> Option<Share> {
         self.quota.take()
     }
+
+    /// Makes this a share of so many, unless fewer are left.
+    pub(crate) fn resize(&mut self, count: u32) -> bool {
+        let resized = |held: u32| {
+            let others = held - self.count;
+            others
+                .checked_add(count)
+                .filter(|held| *held <= self.quota.max)
+        };
+        let held = &self.quota.held;
+        let done = held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, resized)
+            .is_ok();
+        if done {
+            self.count = count;
+        }
+        done
+    }
 }
 
 impl Drop for Share {
@@ -74,5 +92,17 @@ mod tests {
         assert!(quota.take().is_some());
         assert!(Quota::new(0).take().is_none());
         assert!(quota.take_many(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_share_grows_into_what_is_left_and_always_shrinks() {
+        let quota = Quota::new(10);
+        let mut share = quota.take_many(6).unwrap();
+        let _rest = quota.take_many(4).unwrap();
+        assert!(!share.resize(7));
+        assert!(share.resize(2));
+        assert!(share.resize(6));
+        drop(share);
+        assert!(quota.take_many(6).is_some());
     }
 }

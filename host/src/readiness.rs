@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime::{self, Handle};
 use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
 
 /// A descriptor's registration with the runtime that waits for it, made when
@@ -12,7 +13,7 @@ use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
 /// without.
 #[derive(Debug)]
 pub(crate) struct Readiness<F: AsRawFd> {
-    registered: Option<AsyncFd<F>>,
+    registered: Option<(runtime::Id, AsyncFd<F>)>,
 }
 
 impl<F: AsRawFd> Default for Readiness<F> {
@@ -45,17 +46,26 @@ impl<F: AsRawFd + AsFd + Clone> Readiness<F> {
         }
     }
 
+    /// The registration with the runtime that this is called in: another one
+    /// may have stopped running, and would never wake us.
     fn register(&mut self, fd: &F, interest: Interest) -> Option<&AsyncFd<F>> {
-        if self.registered.is_none() {
-            #[expect(
-                deprecated,
-                reason = "its successor is unsafe for the sake of descriptors that are closed \
-                          while registered; ours are owned by what is registered"
-            )]
-            let register = || AsyncFd::with_interest(fd.clone(), interest);
-            self.registered = with_ambient_tokio_runtime(register).ok();
-        }
-        self.registered.as_ref()
+        with_ambient_tokio_runtime(|| {
+            let here = Handle::current().id();
+            if self
+                .registered
+                .as_ref()
+                .is_none_or(|(runtime, _)| *runtime != here)
+            {
+                #[expect(
+                    deprecated,
+                    reason = "its successor is unsafe for the sake of descriptors that are \
+                              closed while registered; ours are owned by what is registered"
+                )]
+                let registered = AsyncFd::with_interest(fd.clone(), interest);
+                self.registered = registered.ok().map(|fd| (here, fd));
+            }
+        });
+        self.registered.as_ref().map(|(_, registered)| registered)
     }
 }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::policy::Limits;
 use crate::policy::text::quoted;
 
+/// The longest name of a grant, in bytes.
+pub const NAME_MAX: usize = 255;
+
 /// A command as the guest described it, at the moment it asks to spawn it.
 ///
 /// The default names no program and asks for nothing.

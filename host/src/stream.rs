@@ -14,7 +14,7 @@ use wasmtime_wasi_io::streams::{
     DynInputStream, DynOutputStream, InputStream, OutputStream, StreamError, StreamResult,
 };
 
-use crate::pipe::{Pipe, PipeReader, PipeWriter};
+use crate::pipe::{NotStream, Pipe, PipeReader, PipeWriter};
 use crate::readiness::Readiness;
 
 /// The most that one read returns and that a writer may hand over at once:
@@ -27,6 +27,7 @@ const CHUNK: usize = 64 * 1024;
 pub(crate) struct ReadStream {
     pipe: Arc<Pipe>,
     readiness: Readiness<Arc<Pipe>>,
+    closed: bool,
 }
 
 /// The writing end of a pipe as an `output-stream`.
@@ -36,11 +37,21 @@ pub(crate) struct WriteStream {
     readiness: Readiness<Arc<Pipe>>,
     /// What the pipe had no room for; at most [`CHUNK`] bytes.
     pending: Bytes,
+    state: State,
 }
 
-/// A pipe end that could not be made a stream, as a stream that fails.
+/// Whether there is anything more to write to.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Open,
+    /// It failed, and nobody has been told.
+    Failed(Errno),
+    Closed,
+}
+
+/// A pipe end that could not be made a stream: fails once, and is closed.
 #[derive(Debug)]
-pub(crate) struct FailedStream(Errno);
+pub(crate) struct FailedStream(Option<NotStream>);
 
 /// The stream that reads from a pipe.
 pub(crate) fn read_stream(reader: PipeReader) -> DynInputStream {
@@ -48,23 +59,22 @@ pub(crate) fn read_stream(reader: PipeReader) -> DynInputStream {
         Ok(pipe) => Box::new(ReadStream {
             pipe,
             readiness: Readiness::default(),
+            closed: false,
         }),
-        Err(errno) => Box::new(FailedStream(errno)),
+        Err(error) => Box::new(FailedStream(Some(error))),
     }
 }
 
 /// The stream that writes to a pipe.
 pub(crate) fn write_stream(writer: PipeWriter) -> DynOutputStream {
     match writer.into_non_blocking() {
-        Ok(pipe) => {
-            let (readiness, pending) = (Readiness::default(), Bytes::new());
-            Box::new(WriteStream {
-                pipe,
-                readiness,
-                pending,
-            })
-        }
-        Err(errno) => Box::new(FailedStream(errno)),
+        Ok(pipe) => Box::new(WriteStream {
+            pipe,
+            readiness: Readiness::default(),
+            pending: Bytes::new(),
+            state: State::Open,
+        }),
+        Err(error) => Box::new(FailedStream(Some(error))),
     }
 }
 
@@ -81,6 +91,9 @@ impl InputStream for ReadStream {
         if size == 0 {
             return Ok(Bytes::new());
         }
+        if self.closed {
+            return Err(StreamError::Closed);
+        }
         let mut buffer = Vec::with_capacity(size.min(CHUNK));
         loop {
             match rustix::io::read(&self.pipe, spare_capacity(&mut buffer)) {
@@ -88,40 +101,83 @@ impl InputStream for ReadStream {
                 Ok(_) => return Ok(buffer.into()),
                 Err(Errno::AGAIN) => return Ok(Bytes::new()),
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(StreamError::LastOperationFailed(errno.into())),
+                Err(errno) => {
+                    self.closed = true;
+                    return Err(StreamError::LastOperationFailed(errno.into()));
+                }
+            }
+        }
+    }
+
+    /// Not the default one, which gives up when a child that shares the end
+    /// was faster some times in a row.
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        loop {
+            self.ready().await;
+            let bytes = self.read(size)?;
+            if size == 0 || !bytes.is_empty() {
+                return Ok(bytes);
             }
         }
     }
 }
 
 impl WriteStream {
-    /// Writes what the pipe has room for.
-    fn push(&mut self) -> StreamResult<()> {
+    /// Writes what the pipe has room for. A failure is told by [`Self::check`].
+    fn push(&mut self) {
         while !self.pending.is_empty() {
             match rustix::io::write(&self.pipe, &self.pending) {
                 Ok(written) => self.pending.advance(written),
-                Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => return,
                 Err(Errno::INTR) => {}
-                Err(Errno::PIPE) => {
+                Err(errno) => {
                     self.pending = Bytes::new();
-                    return Err(StreamError::Closed);
+                    self.state = match errno {
+                        Errno::PIPE => State::Closed,
+                        errno => State::Failed(errno),
+                    };
                 }
-                Err(errno) => return Err(StreamError::LastOperationFailed(errno.into())),
             }
         }
-        Ok(())
+    }
+
+    /// Tells of a failure once; from then on the stream is closed.
+    fn check(&mut self) -> StreamResult<()> {
+        match self.state {
+            State::Open => Ok(()),
+            State::Closed => Err(StreamError::Closed),
+            State::Failed(errno) => {
+                self.state = State::Closed;
+                Err(StreamError::LastOperationFailed(errno.into()))
+            }
+        }
+    }
+
+    /// Whether there is nobody left to read. Asked before the guest writes, so
+    /// that it does not write in vain.
+    fn is_broken(&self) -> bool {
+        let mut fds = [PollFd::new(&self.pipe, PollFlags::empty())];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let [fd] = match poll(&mut fds, Some(&now)) {
+            Ok(_) => fds,
+            Err(_) => return false,
+        };
+        fd.revents().contains(PollFlags::ERR)
     }
 }
 
+/// Ready when nothing is pending: the next bytes need not wait for room in the
+/// pipe, and what is flushed has left us.
 #[async_trait]
 impl Pollable for WriteStream {
     async fn ready(&mut self) {
-        loop {
+        self.push();
+        while !self.pending.is_empty() {
             self.readiness.ready(&self.pipe, Interest::WRITABLE).await;
-            // An error shows in the `check_write` that follows.
-            if self.push().is_err() || self.pending.is_empty() {
-                return;
-            }
+            self.push();
         }
     }
 }
@@ -129,40 +185,51 @@ impl Pollable for WriteStream {
 #[async_trait]
 impl OutputStream for WriteStream {
     fn check_write(&mut self) -> StreamResult<usize> {
-        self.push()?;
-        let mut fds = [PollFd::new(&self.pipe, PollFlags::OUT)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        match poll(&mut fds, Some(&now)) {
-            Ok(0) | Err(Errno::INTR) => return Ok(0),
-            Ok(_) => {}
-            Err(errno) => return Err(StreamError::LastOperationFailed(errno.into())),
+        self.push();
+        self.check()?;
+        if !self.pending.is_empty() {
+            return Ok(0);
         }
-        let [fd] = fds;
-        if fd.revents().contains(PollFlags::ERR) {
-            return Err(StreamError::Closed);
+        if self.is_broken() {
+            self.state = State::Closed;
         }
-        Ok(if self.pending.is_empty() { CHUNK } else { 0 })
+        self.check().map(|()| CHUNK)
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > CHUNK || !self.pending.is_empty() {
             return Err(StreamError::trap("wrote more than check-write permitted"));
         }
+        self.check()?;
         self.pending = bytes;
-        self.push()
+        self.push();
+        self.check()
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.push()
+        self.push();
+        self.check()
+    }
+
+    /// Not the default one, which takes a pipe that breaks while it flushes
+    /// for a success.
+    async fn blocking_write_and_flush(&mut self, mut bytes: Bytes) -> StreamResult<()> {
+        while !bytes.is_empty() {
+            let permit = self.write_ready().await?;
+            let chunk = bytes.split_to(bytes.len().min(permit));
+            self.write(chunk)?;
+        }
+        self.ready().await;
+        self.check()
     }
 }
 
 impl FailedStream {
-    fn error(&self) -> StreamError {
-        StreamError::LastOperationFailed(self.0.into())
+    fn fail<T>(&mut self) -> StreamResult<T> {
+        Err(match self.0.take() {
+            Some(error) => StreamError::LastOperationFailed(wasmtime::Error::new(error)),
+            None => StreamError::Closed,
+        })
     }
 }
 
@@ -174,21 +241,21 @@ impl Pollable for FailedStream {
 #[async_trait]
 impl InputStream for FailedStream {
     fn read(&mut self, _: usize) -> StreamResult<Bytes> {
-        Err(self.error())
+        self.fail()
     }
 }
 
 #[async_trait]
 impl OutputStream for FailedStream {
     fn check_write(&mut self) -> StreamResult<usize> {
-        Err(self.error())
+        self.fail()
     }
 
     fn write(&mut self, _: Bytes) -> StreamResult<()> {
-        Err(self.error())
+        self.fail()
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        Err(self.error())
+        self.fail()
     }
 }

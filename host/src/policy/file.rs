@@ -62,7 +62,10 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             "env" => env(grant, value)?,
             "env-inherit" => env_inherit(grant, value)?,
             "env-allow" => env_allow(grant, value)?,
-            "cwd" => grant.cwd(value.word("\"preopens\" or an absolute path", cwd)?),
+            "cwd" => {
+                let cwd = value.word("\"preopens\" or an absolute path", cwd)?;
+                grant.cwd_found(cwd, value.location())
+            }
             "stdio" => grant.stdio(words(
                 value,
                 "\"null\", \"inherit\", \"piped\" or \"file\"",

@@ -25,6 +25,7 @@ pub struct Grant {
     name: String,
     path: PathBuf,
     location: Option<Location>,
+    cwd_location: Option<Location>,
     arguments: Arguments,
     arg0: Option<String>,
     env: BTreeMap<String, String>,
@@ -70,6 +71,7 @@ impl Grant {
             name: name.into(),
             path: path.into(),
             location: None,
+            cwd_location: None,
             arguments: Arguments::default(),
             arg0: None,
             env: BTreeMap::new(),
@@ -176,6 +178,11 @@ impl Grant {
         self.location.as_ref()
     }
 
+    /// Where the directory stands, for a grant that was read from a file.
+    pub fn cwd_location(&self) -> Option<&Location> {
+        self.cwd_location.as_ref()
+    }
+
     /// The arguments that are allowed.
     pub fn get_arguments(&self) -> Arguments {
         self.arguments
@@ -237,6 +244,12 @@ impl Grant {
         self.path = path.into();
         self.location = Some(location);
         self
+    }
+
+    /// Sets the directory that stands here in a file.
+    pub(super) fn cwd_found(mut self, cwd: Cwd, location: Location) -> Grant {
+        self.cwd_location = Some(location);
+        self.cwd(cwd)
     }
 
     /// Fills in the values to inherit.

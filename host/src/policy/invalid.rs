@@ -5,6 +5,7 @@ use std::path::Path;
 use super::env::is_name;
 use super::grant::{Cwd, Grant};
 use super::text::quoted;
+use crate::request::NAME_MAX;
 
 /// A value that a grant cannot have.
 #[derive(Debug)]
@@ -47,6 +48,10 @@ impl Grant {
         let (name, path) = (self.name(), self.path());
         if name.is_empty() || name.contains(char::is_control) {
             let rule = "a program's name must not be empty nor have control characters";
+            return value("program", format!("{rule}, unlike {}", quoted(name)));
+        }
+        if name.len() > NAME_MAX {
+            let rule = format!("a program's name has at most {NAME_MAX} bytes");
             return value("program", format!("{rule}, unlike {}", quoted(name)));
         }
         // A relative path would mean another program in each directory that

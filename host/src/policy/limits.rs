@@ -10,7 +10,8 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many children of all grants may live at once. Default: 64.
+    /// How many children the guest may hold at once, of all grants. Those that
+    /// have ended count until their handles are dropped. Default: 64.
     pub max_children: u32,
     /// How many pipe ends the guest may hold at once. Default: 256.
     pub max_pipes: u32,

@@ -37,7 +37,7 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
         let signal = signal(wanted).ok_or(ErrorCode::InvalidArgument)?;
         let grant = &self.ctx.policy.grants()[child.grant()];
         if let Err(denied) = grant.check_signal(signal) {
-            tracing::warn!(grant = grant.name(), "{denied}");
+            self.ctx.refusals.log(grant.name(), &denied);
             return Err(ErrorCode::AccessDenied.into());
         }
         let sent = match scope {
@@ -65,8 +65,13 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
     }
 
     fn usage(&mut self, this: Resource<Child>) -> wasmtime::Result<Option<ResourceUsage>> {
-        let exit = self.table.get(&this)?.process().try_wait()?;
-        Ok(exit.and_then(|exit| exit.usage).map(resource_usage))
+        let exit = self.table.get(&this)?.process().try_wait();
+        // An error is for `try-wait` to tell.
+        Ok(exit
+            .ok()
+            .flatten()
+            .and_then(|exit| exit.usage)
+            .map(resource_usage))
     }
 
     fn drop(&mut self, this: Resource<Child>) -> wasmtime::Result<()> {

@@ -3,31 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::convert::{launch_error, too_many_resources};
 use crate::bindings::spawn::{self, Input, Output, Spawned};
 use crate::bindings::types::ErrorCode;
-use crate::command::{Command, Directory, Given, NotTaken, Stream};
+use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::request::StdioKind;
 use crate::view::ProcessCtxView;
 
-/// The longest path that Linux takes, without its terminating NUL.
-const PATH_MAX: usize = 4095;
-
 impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
-        Ok(self.table.push(Command::new(program))?)
+        Ok(self
+            .table
+            .push(Command::new(program, &self.ctx.command_bytes))?)
     }
 
     fn args(&mut self, this: Resource<Command>, args: Vec<String>) -> Result<(), ErrorCodeFailure> {
         let max = self.ctx.policy.get_limits().max_argument_bytes;
         let command = self.table.get_mut(&this)?;
-        Ok(command
-            .set_args(args, max, &self.ctx.argument_bytes)
-            .map_err(not_taken)?)
+        Ok(command.set_args(args, max).map_err(not_taken)?)
     }
 
     fn env(
@@ -37,9 +34,7 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     ) -> Result<(), ErrorCodeFailure> {
         let max = self.ctx.policy.get_limits().max_argument_bytes;
         let command = self.table.get_mut(&this)?;
-        Ok(command
-            .set_env(vars, max, &self.ctx.argument_bytes)
-            .map_err(not_taken)?)
+        Ok(command.set_env(vars, max).map_err(not_taken)?)
     }
 
     fn cwd(
@@ -94,31 +89,31 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     fn spawn(&mut self, this: Resource<Command>) -> Result<Spawned, SpawnFailure> {
         let command = self.table.get(&this)?;
         let launched = self.ctx.launch(command).map_err(|error| {
-            let program = &command.request.program;
-            tracing::warn!(program, "not started: {error}");
+            self.ctx.refusals.log(&command.request.program, &error);
             launch_error(error)
         })?;
-        // Only a full table can fail from here on: the guest's own limit, and
-        // then what was started is dropped, which ends it.
+        // Only a full table can fail from here on: the guest's own limit. Then
+        // all that was started goes again.
         let full = |_| Failure::Guest(too_many_resources());
-        Ok(Spawned {
-            pidfd: self.table.push(launched.child).map_err(full)?,
-            stdin: launched
-                .stdin
-                .map(|end| self.table.push(end))
-                .transpose()
-                .map_err(full)?,
-            stdout: launched
-                .stdout
-                .map(|end| self.table.push(end))
-                .transpose()
-                .map_err(full)?,
-            stderr: launched
-                .stderr
-                .map(|end| self.table.push(end))
-                .transpose()
-                .map_err(full)?,
-        })
+        let pidfd = self.table.push(launched.child).map_err(full)?;
+        let stdin = push(self.table, launched.stdin);
+        let stdout = push(self.table, launched.stdout);
+        let stderr = push(self.table, launched.stderr);
+        match (stdin, stdout, stderr) {
+            (Ok(stdin), Ok(stdout), Ok(stderr)) => Ok(Spawned {
+                pidfd,
+                stdin,
+                stdout,
+                stderr,
+            }),
+            (stdin, stdout, stderr) => {
+                self.table.delete(pidfd)?;
+                take_back(self.table, stdin)?;
+                take_back(self.table, stdout)?;
+                take_back(self.table, stderr)?;
+                Err(Failure::Guest(too_many_resources()))
+            }
+        }
     }
 
     fn drop(&mut self, this: Resource<Command>) -> wasmtime::Result<()> {
@@ -164,6 +159,23 @@ impl ProcessCtxView<'_> {
         }
         Ok(Given::File(Arc::clone(&file.file)))
     }
+}
+
+/// An end of a pipe that there may be, in the table.
+type Pushed<T> = Result<Option<Resource<T>>, ResourceTableError>;
+
+fn push<T: Send + 'static>(table: &mut ResourceTable, end: Option<T>) -> Pushed<T> {
+    end.map(|end| table.push(end)).transpose()
+}
+
+fn take_back<T: 'static>(
+    table: &mut ResourceTable,
+    end: Pushed<T>,
+) -> Result<(), ResourceTableError> {
+    if let Ok(Some(end)) = end {
+        table.delete(end)?;
+    }
+    Ok(())
 }
 
 fn not_taken(reason: NotTaken) -> ErrorCode {

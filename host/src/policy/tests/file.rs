@@ -45,6 +45,8 @@ fn everything_as_in_code() {
     };
     let location = git.location().unwrap().clone();
     assert_eq!(location.to_string(), "p.toml:3:8");
+    let cwd_location = git.cwd_location().unwrap().clone();
+    assert_eq!(cwd_location.to_string(), "p.toml:9:7");
     let expected = Grant::new("git", "ignored")
         .arg0("git")
         .arguments(Arguments::Any)
@@ -54,7 +56,7 @@ fn everything_as_in_code() {
         .env_inherit("PATH")
         .env_allow("CI".parse().unwrap())
         .env_allow("GIT_AUTHOR_*".parse().unwrap())
-        .cwd(Cwd::Preopens)
+        .cwd_found(Cwd::Preopens, cwd_location)
         .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File])
         .signals([Signal::TERM, Signal::INT])
         .max_children(4)
@@ -65,10 +67,11 @@ fn everything_as_in_code() {
 
     let location = aaa.location().unwrap().clone();
     assert_eq!(location.to_string(), "p.toml:16:8");
+    let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
         .env_allow("*".parse().unwrap())
-        .cwd(Cwd::Fixed("/srv".into()))
+        .cwd_found(Cwd::Fixed("/srv".into()), cwd_location)
         .found("aaa", location);
     assert_eq!(*aaa, expected);
     assert_eq!(aaa.get_arg0(), "aaa");
