@@ -153,6 +153,8 @@ impl ProcessCtx {
         let stdin = stdio(Stream::In, plan.stdin)?;
         let stdout = stdio(Stream::Out, plan.stdout)?;
         let stderr = stdio(Stream::Err, plan.stderr)?;
+        // A background process group cannot read from a terminal.
+        let reads_terminal = plan.stdin == StdioKind::Inherit && std::io::stdin().is_terminal();
         let mut engine = offspring_spawn::Command::new(&granted.program);
         engine
             .argv(&plan.argv)
@@ -160,7 +162,7 @@ impl ProcessCtx {
             .stdout(stdout)
             .stderr(stderr)
             .current_dir(cwd)
-            .new_process_group(plan.new_group || !std::io::stdin().is_terminal())
+            .new_process_group(!reads_terminal)
             .parent_death_signal(self.parent_death_signal)
             .no_new_privileges(true);
         for (name, value) in &plan.env {

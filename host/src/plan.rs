@@ -25,12 +25,6 @@ pub struct Plan {
     /// How long the child may run: the smaller of what the guest asked for and
     /// what the grant allows.
     pub deadline: Option<Duration>,
-    /// Whether the child leads a process group of its own whatever the host's
-    /// standard input is.
-    ///
-    /// Not so with the host's standard input, if that is a terminal: a
-    /// background process group cannot read from it.
-    pub new_group: bool,
 }
 
 /// The directory that a child starts in.

@@ -1,18 +1,34 @@
 //! End-to-end tests: real guests in a real engine start real processes.
 //!
 //! One module a suite, one test a guest, of the same name: a guest without a
-//! test does not compile.
+//! test does not compile. Beside them stand tests of hosts, of what is left
+//! behind, and of the sources themselves.
 
 #![deny(unsafe_code)]
 
+mod ended;
 #[path = "../../spawn/tests/support/isolation.rs"]
 mod isolation;
+mod lifeline;
 mod place;
 mod run;
+mod runtime;
 #[path = "../../spawn/tests/support/traces.rs"]
+#[allow(dead_code, reason = "every user of it uses a part of it")]
 mod traces;
 
+mod embed;
+mod grants;
+mod hostile;
+mod layers;
+mod leaks;
+mod pidfd;
+mod pipe;
+mod policy;
+mod sizes;
 mod spawn;
+mod stdio;
+mod wit;
 
 /// Fails to compile when a guest has no test.
 #[macro_export]

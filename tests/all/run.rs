@@ -9,7 +9,9 @@ use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, Process
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::ended::{Ended, Printed};
 
 /// The data of a test's store.
 pub struct State {
@@ -20,13 +22,19 @@ pub struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl ProcessView for State {
     fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
+        ProcessCtxView {
+            ctx: &mut self.process,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -44,18 +52,6 @@ pub struct Ready {
     pub store: Store<State>,
     component: Component,
     output: [MemoryOutputPipe; 2],
-}
-
-/// What a guest prints, also while it runs.
-#[derive(Clone)]
-pub struct Printed(MemoryOutputPipe);
-
-/// What became of a guest.
-#[derive(Debug)]
-pub struct Ended {
-    pub result: wasmtime::Result<Result<(), ()>>,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 /// The most that a guest may print in a test.
@@ -87,34 +83,25 @@ pub fn grant(name: &str) -> Grant {
     Grant::permissive(name, name).env("PATH", PATH)
 }
 
-/// A runtime of one thread: this one.
-pub fn current_thread() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// A runtime of two threads.
-pub fn multi_thread() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().unwrap()
-}
-
-/// Runs a guest that must end well in every kind of embedder.
-#[track_caller]
-pub fn everywhere(run: impl Fn() -> Run) {
-    run().sync().success();
-    current_thread().block_on(run().r#async()).success();
-    let runtime = multi_thread();
-    runtime.block_on(runtime.spawn(run().r#async())).unwrap().success();
-}
-
 impl Run {
     /// Starts with nothing granted.
     pub fn new(component: &'static str) -> Run {
-        let output = [MemoryOutputPipe::new(PRINTED), MemoryOutputPipe::new(PRINTED)];
+        let output = [
+            MemoryOutputPipe::new(PRINTED),
+            MemoryOutputPipe::new(PRINTED),
+        ];
         let mut wasi = WasiCtxBuilder::new();
-        wasi.arg("guest").stdout(output[0].clone()).stderr(output[1].clone());
+        wasi.arg("guest")
+            .stdout(output[0].clone())
+            .stderr(output[1].clone());
         let process = ProcessCtx::builder();
-        Run { component, process, wasi, output, table_capacity: None }
+        Run {
+            component,
+            process,
+            wasi,
+            output,
+            table_capacity: None,
+        }
     }
 
     /// Grants programs of these names.
@@ -141,10 +128,7 @@ impl Run {
     }
 
     /// Changes what is not for every test.
-    pub fn process(
-        mut self,
-        change: impl FnOnce(ProcessCtxBuilder) -> ProcessCtxBuilder,
-    ) -> Run {
+    pub fn process(mut self, change: impl FnOnce(ProcessCtxBuilder) -> ProcessCtxBuilder) -> Run {
         self.process = change(self.process);
         self
     }
@@ -178,10 +162,18 @@ impl Run {
             table.set_max_capacity(capacity);
         }
         let process = self.process.build().unwrap();
-        let state = State { table, process, wasi: self.wasi.build() };
+        let state = State {
+            table,
+            process,
+            wasi: self.wasi.build(),
+        };
         let mut store = Store::new(engine(), state);
         store.set_epoch_deadline(NEVER);
-        Ready { store, component: component(self.component), output: self.output }
+        Ready {
+            store,
+            component: component(self.component),
+            output: self.output,
+        }
     }
 
     /// Runs the guest in a synchronous embedder.
@@ -233,43 +225,5 @@ impl Ready {
         let result = run.await;
         drop(self.store);
         Ended::new(result, self.output)
-    }
-}
-
-impl Printed {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.contents()).into_owned()
-    }
-}
-
-impl Ended {
-    fn new(result: wasmtime::Result<Result<(), ()>>, output: [MemoryOutputPipe; 2]) -> Ended {
-        let [stdout, stderr] = output.map(|pipe| Printed(pipe).text());
-        Ended { result, stdout, stderr }
-    }
-
-    /// The guest's exit code; `None` when it trapped.
-    pub fn code(&self) -> Option<i32> {
-        match &self.result {
-            Ok(Ok(())) => Some(0),
-            Ok(Err(())) => Some(1),
-            Err(error) => error.downcast_ref::<I32Exit>().map(|exit| exit.0),
-        }
-    }
-
-    /// Fails unless the guest ended well, and shows what it said.
-    #[track_caller]
-    pub fn success(self) -> Ended {
-        let Ended { result, stdout, stderr } = &self;
-        assert_eq!(self.code(), Some(0), "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
-        self
-    }
-
-    /// Fails unless the guest trapped.
-    #[track_caller]
-    pub fn trapped(self) -> Ended {
-        let Ended { result, stdout, stderr } = &self;
-        assert_eq!(self.code(), None, "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
-        self
     }
 }

@@ -98,7 +98,6 @@ impl Policy {
             stdout: grant.plan_stdio("output", *stdout)?,
             stderr: grant.plan_stdio("error", *stderr)?,
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
-            new_group: *stdin != StdioKind::Inherit,
         })
     }
 

@@ -78,7 +78,6 @@ fn a_new_grant_allows_the_bare_program() {
         stdout: StdioKind::Null,
         stderr: StdioKind::Null,
         deadline: None,
-        new_group: true,
     };
     assert_eq!(plan, Ok(expected));
 }
@@ -258,7 +257,6 @@ fn what_is_planned() {
         stdout: StdioKind::Pipe,
         stderr: StdioKind::File,
         deadline: Some(10 * SECOND),
-        new_group: false,
     };
     assert_eq!(policy.check(&request), Ok(expected));
     assert_eq!(policy.check(&self::request("sh")).unwrap().argv, ["-sh"]);

@@ -3,7 +3,7 @@
 #![deny(unsafe_code)]
 
 use std::fmt::Debug;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 
 use offspring_guest::{Child, Command, ErrorCode, SpawnError, Stdio};
 
@@ -53,11 +53,23 @@ pub fn line(from: &mut impl Read) -> String {
     String::from_utf8(line).expect("text")
 }
 
+/// How writing to a pipe without readers fails: in the end, because a process
+/// that the host is just starting may have a copy of the reader for a moment.
+pub fn broken(mut pipe: impl Write) -> ErrorKind {
+    loop {
+        if let Err(error) = pipe.write_all(&[0; 1000]) {
+            return error.kind();
+        }
+    }
+}
+
 /// Why a spawn failed, as it must.
 #[track_caller]
 pub fn refused<T: Debug>(result: io::Result<T>) -> (ErrorKind, SpawnError) {
     let error = result.expect_err("it must fail");
-    let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<SpawnError>());
+    let reason = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<SpawnError>());
     (error.kind(), reason.expect("a typed reason").clone())
 }
 
@@ -65,6 +77,8 @@ pub fn refused<T: Debug>(result: io::Result<T>) -> (ErrorKind, SpawnError) {
 #[track_caller]
 pub fn failed<T: Debug>(result: io::Result<T>) -> ErrorCode {
     let error = result.expect_err("it must fail");
-    let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<ErrorCode>());
+    let reason = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ErrorCode>());
     reason.expect("a typed reason").clone()
 }

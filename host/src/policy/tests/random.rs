@@ -153,7 +153,6 @@ fn a_plan_has_nothing_that_was_not_granted() {
                 .into_iter()
                 .all(|kind| grant.get_stdio().contains(kind))
         );
-        assert_eq!(plan.new_group, plan.stdin != StdioKind::Inherit);
         assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
         assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
         for deadline in [grant.get_deadline(), request.deadline]

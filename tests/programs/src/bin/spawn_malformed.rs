@@ -7,8 +7,11 @@ use offspring_guest::__internal::types::ErrorCode;
 use offspring_guest::Stage as SdkStage;
 use test_programs::{refused, sh};
 
+/// A program, its arguments and its variables.
+type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+
 fn main() {
-    let cases: [(&str, &[&str], &[(&str, &str)]); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("s\0h", &[], &[]),
         ("sh", &["\0"], &[]),
         ("sh", &["fine", "not\0fine"], &[]),
@@ -26,11 +29,17 @@ fn main() {
         command.args(&args).expect("setters only record");
         command.env(&env).expect("setters only record");
         let error = command.spawn().expect_err("it is malformed");
-        assert!(matches!(error.code, ErrorCode::InvalidArgument), "{error:?}");
+        assert!(
+            matches!(error.code, ErrorCode::InvalidArgument),
+            "{error:?}"
+        );
         assert!(matches!(error.stage, Stage::Request), "{error:?}");
         assert_eq!(error.errno, None);
         assert!(!error.message.contains('\0') && !error.message.is_empty());
     }
     let (kind, error) = refused(sh("exit").arg("a\0b").output());
-    assert_eq!((kind, error.stage), (ErrorKind::InvalidInput, SdkStage::Request));
+    assert_eq!(
+        (kind, error.stage),
+        (ErrorKind::InvalidInput, SdkStage::Request)
+    );
 }

@@ -1,0 +1,40 @@
+//! What a guest learns of its policy.
+
+use offspring_spawn::Kernel;
+use offspring_tests::*;
+
+use crate::assert_test_exists;
+use crate::run::Run;
+
+for_each_grants_program!(assert_test_exists);
+
+#[test]
+fn grants_listing() {
+    let kernel = Kernel::get().unwrap();
+    let features = [kernel.has_group_signals(), kernel.has_exit_info()].map(|has| has.to_string());
+    let policy = r#"
+        [program.plain]
+        path = "true"
+
+        [program."all of it"]
+        path = "/bin/sh"
+        args = "any"
+        env = { LANG = "C" }
+        env-inherit = ["PATH"]
+        env-allow = ["CHOSEN", "LC_*"]
+        cwd = "preopens"
+        stdio = ["null", "inherit", "piped", "file"]
+        signals = ["TERM", "INT"]
+        max-children = 4
+        deadline = "1m30s500ms"
+
+        [limits]
+        max-children = 9
+        max-pipes = 10
+        max-argument-bytes = 8589934592
+    "#;
+    let run = Run::new(GRANTS_LISTING).policy_file(policy);
+    run.args(&features.each_ref().map(String::as_str))
+        .sync()
+        .success();
+}

@@ -1,0 +1,51 @@
+//! Telling from outside that processes are gone.
+
+use std::fs::File;
+use std::io::Read;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
+
+use crate::place::Place;
+
+/// A named pipe that processes hold open: it is at its end when all of them
+/// are gone, whoever was their parent.
+#[derive(Debug)]
+pub struct Lifeline {
+    place: Place,
+    reader: File,
+}
+
+/// How long a killed process may take to be gone on a busy machine, before it
+/// is called alive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Lifeline {
+    pub fn new() -> Lifeline {
+        let place = Place::new();
+        let path = place.path("lifeline");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let reader = openat(CWD, &path, flags, Mode::empty()).unwrap();
+        Lifeline {
+            place,
+            reader: reader.into(),
+        }
+    }
+
+    /// What the processes are to open for writing.
+    pub fn path(&self) -> String {
+        self.place.path("lifeline").to_str().unwrap().to_owned()
+    }
+
+    /// Waits until all who have opened it are gone; somebody must have.
+    #[track_caller]
+    pub fn assert_gone(mut self) {
+        let mut fds = [PollFd::new(&self.reader, PollFlags::empty())];
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let hung_up = poll(&mut fds, Some(&patience)).unwrap();
+        assert_eq!(hung_up, 1, "a process lives on, or none was there");
+        assert_eq!(self.reader.read(&mut [0]).unwrap(), 0);
+    }
+}

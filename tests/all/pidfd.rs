@@ -1,0 +1,130 @@
+//! Exit handles.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use offspring::policy::Grant;
+use offspring_spawn::Signal;
+use offspring_tests::*;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::assert_test_exists;
+use crate::isolation::{helper, is_helper};
+use crate::lifeline::Lifeline;
+use crate::run::{Run, grant};
+use crate::runtime::everywhere;
+
+for_each_pidfd_program!(assert_test_exists);
+
+#[test]
+fn pidfd_wait() {
+    everywhere(|| Run::new(PIDFD_WAIT).allow(&["cat", "sh"]));
+}
+
+#[test]
+fn pidfd_timeout() {
+    everywhere(|| Run::new(PIDFD_TIMEOUT).allow(&["cat"]));
+}
+
+#[test]
+fn pidfd_many() {
+    everywhere(|| Run::new(PIDFD_MANY).allow(&["sh"]));
+}
+
+#[test]
+fn pidfd_cause() {
+    let within = |name: &str, deadline| {
+        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH);
+        grant.deadline(deadline)
+    };
+    everywhere(|| {
+        let run = Run::new(PIDFD_CAUSE).allow(&["sh"]);
+        let run = run.grant(within("short", Duration::from_millis(50)));
+        run.grant(within("long", Duration::from_secs(10_000)))
+    });
+}
+
+#[test]
+fn pidfd_signals() {
+    let signals = [Signal::TERM, Signal::USR1, Signal::STOP, Signal::CONT];
+    everywhere(|| {
+        let run = Run::new(PIDFD_SIGNALS);
+        ["cat", "sh"]
+            .into_iter()
+            .fold(run, |run, name| run.grant(grant(name).signals(signals)))
+    });
+}
+
+/// At a terminal and elsewhere, which the host's own input decides.
+#[test]
+fn pidfd_terminal() {
+    let place = || match rustix::termios::isatty(rustix::stdio::stdin()) {
+        true => "terminal",
+        false => "elsewhere",
+    };
+    let guest = || {
+        let run = Run::new(PIDFD_TERMINAL).grant(grant("sleep").signals([Signal::TERM]));
+        run.args(&[place()]).sync().success();
+        println!("it was run at {}", place());
+    };
+    if is_helper(&guest) {
+        return guest();
+    }
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = openat(CWD, name, flags, Mode::empty()).unwrap();
+    for (stdin, place) in [(terminal.into(), "terminal"), (Stdio::null(), "elsewhere")] {
+        let output = helper(&guest).stdin(stdin).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{place}: {output:?}");
+        assert!(
+            stdout.contains(&format!("it was run at {place}\n")),
+            "{stdout}"
+        );
+    }
+}
+
+#[test]
+fn pidfd_getpid() {
+    everywhere(|| Run::new(PIDFD_GETPID).allow(&["sh"]));
+}
+
+#[test]
+fn pidfd_usage() {
+    everywhere(|| Run::new(PIDFD_USAGE).allow(&["cat", "sh"]));
+}
+
+#[test]
+fn pidfd_drop() {
+    let lifeline = Lifeline::new();
+    everywhere(|| {
+        Run::new(PIDFD_DROP)
+            .allow(&["sh"])
+            .args(&[&lifeline.path()])
+    });
+    lifeline.assert_gone();
+}
+
+/// From another thread, while the guest waits.
+#[test]
+fn pidfd_killed_by_host() {
+    let ready = Run::new(PIDFD_KILLED_BY_HOST).allow(&["cat", "sh"]).ready();
+    let (children, printed) = (ready.children(), ready.stdout());
+    assert!(children.is_empty());
+    let host = std::thread::spawn(move || {
+        while !printed.text().contains("waiting") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let live = children.len();
+        children.shut_down();
+        (live, children)
+    });
+    ready.sync().success();
+    let (live, children) = host.join().unwrap();
+    assert_eq!(live, 2);
+    assert!(children.is_empty());
+}

@@ -1,0 +1,40 @@
+//! What a guest may do, as its host's policy says; its arguments are what the
+//! kernel has.
+
+use std::time::Duration;
+
+use offspring_guest::{Arguments, Signal, features, grants, limits};
+
+fn main() {
+    let [plain, full] = &grants()[..] else {
+        panic!("two grants, in order: {:?}", grants())
+    };
+
+    assert_eq!(plain.name, "plain");
+    assert_eq!(plain.arguments, Arguments::None);
+    assert!(plain.env.is_empty() && plain.signals.is_empty() && !plain.cwd);
+    assert!(!plain.stdio.inherit && !plain.stdio.piped && !plain.stdio.file);
+    assert_eq!((plain.max_children, plain.deadline), (None, None));
+
+    assert_eq!(full.name, "all of it");
+    assert_eq!(full.arguments, Arguments::Any);
+    assert_eq!(full.env, ["CHOSEN", "LC_*"]);
+    assert!(full.cwd && full.stdio.inherit && full.stdio.piped && full.stdio.file);
+    assert_eq!(full.signals, [Signal::INT, Signal::TERM]);
+    assert_eq!(full.max_children, Some(4));
+    assert_eq!(full.deadline, Some(Duration::from_millis(90_500)));
+
+    let limits = limits();
+    assert_eq!((limits.max_children, limits.max_pipes), (9, 10));
+    assert_eq!(limits.max_argument_bytes, 1 << 33);
+
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let features = features();
+    assert_eq!(
+        args,
+        [
+            features.group_signals.to_string(),
+            features.exit_info.to_string()
+        ]
+    );
+}

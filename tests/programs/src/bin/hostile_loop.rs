@@ -1,0 +1,11 @@
+//! Computes without end, while a child and a grandchild live.
+
+use test_programs::family;
+
+fn main() {
+    let _child = family();
+    println!("started");
+    loop {
+        std::hint::spin_loop();
+    }
+}
