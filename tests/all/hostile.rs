@@ -246,3 +246,8 @@ fn hostile_many() {
         });
     });
 }
+
+#[test]
+fn hostile_commands() {
+    Run::new(HOSTILE_COMMANDS).allow(&["sh"]).sync().success();
+}

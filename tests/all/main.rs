@@ -8,6 +8,7 @@
 
 mod ended;
 #[path = "../../spawn/tests/support/isolation.rs"]
+#[allow(dead_code, reason = "every user of it uses a part of it")]
 mod isolation;
 mod lifeline;
 mod place;

@@ -128,3 +128,8 @@ fn pidfd_killed_by_host() {
     assert_eq!(live, 2);
     assert!(children.is_empty());
 }
+
+#[test]
+fn pidfd_deadline() {
+    everywhere(|| Run::new(PIDFD_DEADLINE).allow(&["sh"]));
+}

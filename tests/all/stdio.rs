@@ -4,13 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
+use offspring_spawn::Signal;
 use offspring_tests::*;
 use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
 
 use crate::assert_test_exists;
 use crate::isolation::{helper, is_helper, isolated};
 use crate::place::Place;
-use crate::run::Run;
+use crate::run::{Run, grant};
 use crate::runtime::everywhere;
 
 for_each_stdio_program!(assert_test_exists);
@@ -124,4 +125,10 @@ fn stdio_joined() {
 #[test]
 fn stdio_bytes() {
     everywhere(|| Run::new(STDIO_BYTES).allow(&["cat"]));
+}
+
+#[test]
+fn stdio_room() {
+    let shell = grant("sh").signals([Signal::CONT]);
+    Run::new(STDIO_ROOM).grant(shell).sync().success();
 }
