@@ -8,19 +8,12 @@ use std::{env, fs, process};
 use xtask::{Guests, build};
 
 /// What a change of needs a new build. Directories stand for all their files.
-const SOURCES: &[&str] = &[
-    "programs",
-    "../Cargo.lock",
-    "../examples/ci",
-    "../examples/hello",
-    "../guest-sdk",
-    "../wit",
-];
+const SOURCES: &[&str] =
+    &["programs", "../Cargo.lock", "../examples/ci", "../examples/hello", "../guest-sdk", "../wit"];
 
 /// The suites that the programs belong to, by the beginning of their names.
-const SUITES: &[&str] = &[
-    "embed", "grants", "hostile", "pidfd", "pipe", "policy", "spawn", "stdio",
-];
+const SUITES: &[&str] =
+    &["embed", "grants", "hostile", "pidfd", "pipe", "policy", "spawn", "stdio"];
 
 fn main() {
     if let Err(error) = generate() {
@@ -35,13 +28,7 @@ fn generate() -> Result<(), String> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let target_dir = out.join("guests");
-    let guests = |packages, profile| {
-        build(&Guests {
-            packages,
-            profile,
-            target_dir: &target_dir,
-        })
-    };
+    let guests = |packages, profile| build(&Guests { packages, profile, target_dir: &target_dir });
     let examples = guests(&["hello", "ci"], "release")?;
     let programs = guests(&["test-programs"], "guest")?;
 
@@ -54,10 +41,7 @@ fn generate() -> Result<(), String> {
         for name in &names {
             constant(&mut code, name, &programs.join(name));
         }
-        let all: String = names
-            .iter()
-            .map(|name| format!("$each!({name}); "))
-            .collect();
+        let all: String = names.iter().map(|name| format!("$each!({name}); ")).collect();
         let _ = writeln!(
             code,
             "/// Calls a macro with the name of each program of the suite `{suite}`.\n\
@@ -77,17 +61,10 @@ fn programs_of(suite: &str) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| error.to_string())?.path();
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let prefix = name.split('_').next().unwrap_or_default();
         if !SUITES.contains(&prefix) {
-            return Err(format!(
-                "the program {name} belongs to no suite: {}",
-                SUITES.join(", ")
-            ));
+            return Err(format!("the program {name} belongs to no suite: {}", SUITES.join(", ")));
         }
         if prefix == suite {
             names.push(name);

@@ -23,19 +23,13 @@ struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl ProcessView for State {
     fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView {
-            ctx: &mut self.process,
-            table: &mut self.table,
-        }
+        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
     }
 }
 
@@ -47,10 +41,7 @@ pub fn compile(component: &Path, output: &Path) -> Result<()> {
 }
 
 /// Lets the guest measure.
-#[expect(
-    unsafe_code,
-    reason = "wasmtime has no other way to use what was compiled"
-)]
+#[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
 pub fn run(directory: &Path, program: &Path, work: Work, count: usize) -> Result<Vec<u64>> {
     let engine = Engine::default();
     // SAFETY: it was made by this program a moment ago.
@@ -59,12 +50,9 @@ pub fn run(directory: &Path, program: &Path, work: Work, count: usize) -> Result
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     offspring::add_to_linker(&mut linker)?;
 
-    let writer = Grant::new("writer", "/usr/bin/head")
-        .arguments(Arguments::Any)
-        .stdio([StdioKind::Piped]);
-    let policy = Policy::new()
-        .grant(Grant::new("program", program))?
-        .grant(writer)?;
+    let writer =
+        Grant::new("writer", "/usr/bin/head").arguments(Arguments::Any).stdio([StdioKind::Piped]);
+    let policy = Policy::new().grant(Grant::new("program", program))?.grant(writer)?;
     let process = ProcessCtx::builder().policy(policy).build()?;
     let stdout = MemoryOutputPipe::new(1 << 20);
     let word = match work {
@@ -77,19 +65,10 @@ pub fn run(directory: &Path, program: &Path, work: Work, count: usize) -> Result
         .inherit_stderr()
         .args(&["guest", word, &count.to_string()])
         .build();
-    let mut store = Store::new(
-        &engine,
-        State {
-            table: ResourceTable::new(),
-            process,
-            wasi,
-        },
-    );
+    let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
     let command = Command::instantiate(&mut store, &component, &linker)?;
     let ended = command.wasi_cli_run().call_run(&mut store)?;
     ended.map_err(|()| anyhow::anyhow!("the guest failed"))?;
     let text = String::from_utf8(stdout.contents().to_vec())?;
-    text.lines()
-        .map(|line| line.parse().context("a figure"))
-        .collect()
+    text.lines().map(|line| line.parse().context("a figure")).collect()
 }

@@ -88,16 +88,9 @@ impl Files {
         eprintln!("building the guest");
         let target_dir = xtask::workspace().join("target/bench-guest");
         let packages = &["bench-guest"];
-        let guests = xtask::Guests {
-            packages,
-            profile: "release",
-            target_dir: &target_dir,
-        };
+        let guests = xtask::Guests { packages, profile: "release", target_dir: &target_dir };
         let built = xtask::build(&guests).map_err(anyhow::Error::msg)?;
-        host::compile(
-            &built.join("bench-guest.wasm"),
-            &files.directory.join("guest.cwasm"),
-        )?;
+        host::compile(&built.join("bench-guest.wasm"), &files.directory.join("guest.cwasm"))?;
         Ok(files)
     }
 }
@@ -110,11 +103,7 @@ impl Drop for Files {
 
 /// Takes one sample in a process of its own.
 fn measure(sample: &Sample, files: &Files) -> Result<Vec<u64>> {
-    let Sample {
-        method,
-        work,
-        condition,
-    } = sample;
+    let Sample { method, work, condition } = sample;
     let count = match (method, work, condition) {
         // Some tens of milliseconds each.
         (Method::Fork, _, Condition::Memory) => 5,
@@ -123,13 +112,7 @@ fn measure(sample: &Sample, files: &Files) -> Result<Vec<u64>> {
         _ => 200,
     };
     let output = Command::new(std::env::current_exe()?)
-        .args([
-            "--worker",
-            method.name(),
-            work.name(),
-            condition.name(),
-            &count.to_string(),
-        ])
+        .args(["--worker", method.name(), work.name(), condition.name(), &count.to_string()])
         .arg(&files.directory)
         .output()?;
     ensure!(
@@ -141,9 +124,7 @@ fn measure(sample: &Sample, files: &Files) -> Result<Vec<u64>> {
         String::from_utf8_lossy(&output.stderr)
     );
     let text = String::from_utf8(output.stdout)?;
-    let values = text
-        .lines()
-        .map(|line| line.parse::<u64>().context("a figure"));
+    let values = text.lines().map(|line| line.parse::<u64>().context("a figure"));
     let values: Vec<u64> = values.collect::<Result<_>>()?;
     if values.is_empty() {
         bail!("no figures");

@@ -83,30 +83,19 @@ impl Method {
             Method::Std => Box::new(move || {
                 use std::process::{Command, Stdio};
                 let mut command = Command::new(&program);
-                command
-                    .env_clear()
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null());
-                ensure!(
-                    command.stderr(Stdio::null()).status()?.success(),
-                    "it fails"
-                );
+                command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+                ensure!(command.stderr(Stdio::null()).status()?.success(), "it fails");
                 Ok(())
             }),
             Method::Tokio => {
                 use std::process::Stdio;
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()?;
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 let runtime = std::sync::Mutex::new(runtime);
                 Box::new(move || {
                     let runtime = runtime.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
                     runtime.block_on(async {
                         let mut command = tokio::process::Command::new(&program);
-                        command
-                            .env_clear()
-                            .stdin(Stdio::null())
-                            .stdout(Stdio::null());
+                        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
                         ensure!(
                             command.stderr(Stdio::null()).status().await?.success(),
                             "it fails"

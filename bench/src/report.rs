@@ -21,32 +21,14 @@ impl Report {
         use Condition as C;
         use Method as M;
         let median = |method, work, condition| {
-            samples
-                .median(Sample::new(method, work, condition))
-                .unwrap_or(f64::NAN)
+            samples.median(Sample::new(method, work, condition)).unwrap_or(f64::NAN)
         };
         let tiny = |method, condition| median(method, Work::Tiny, condition);
         let ratios = vec![
-            (
-                "guest_over_std",
-                tiny(M::Guest, C::Small) / tiny(M::Std, C::Small),
-                "latency",
-            ),
-            (
-                "guest_over_floor",
-                tiny(M::Guest, C::Small) / tiny(M::Floor, C::Small),
-                "latency",
-            ),
-            (
-                "engine_over_floor",
-                tiny(M::Engine, C::Small) / tiny(M::Floor, C::Small),
-                "latency",
-            ),
-            (
-                "rss_1g_over_small",
-                tiny(M::Guest, C::Memory) / tiny(M::Guest, C::Small),
-                "latency",
-            ),
+            ("guest_over_std", tiny(M::Guest, C::Small) / tiny(M::Std, C::Small), "latency"),
+            ("guest_over_floor", tiny(M::Guest, C::Small) / tiny(M::Floor, C::Small), "latency"),
+            ("engine_over_floor", tiny(M::Engine, C::Small) / tiny(M::Floor, C::Small), "latency"),
+            ("rss_1g_over_small", tiny(M::Guest, C::Memory) / tiny(M::Guest, C::Small), "latency"),
             (
                 "fds_10k_over_10",
                 tiny(M::Guest, C::Descriptors) / tiny(M::Guest, C::Small),
@@ -62,17 +44,9 @@ impl Report {
                 median(M::Std, Work::Stdout, C::Small) / median(M::Guest, Work::Stdout, C::Small),
                 "throughput",
             ),
-            (
-                "host_call_ns",
-                median(M::Guest, Work::Call, C::Small) / 1000.0,
-                "nanoseconds",
-            ),
+            ("host_call_ns", median(M::Guest, Work::Call, C::Small) / 1000.0, "nanoseconds"),
         ];
-        let rows = samples
-            .0
-            .keys()
-            .map(|sample| row(samples, *sample))
-            .collect();
+        let rows = samples.0.keys().map(|sample| row(samples, *sample)).collect();
         Report { ratios, rows }
     }
 
@@ -98,11 +72,7 @@ impl Report {
 }
 
 fn name(sample: Sample) -> String {
-    let Sample {
-        method,
-        work,
-        condition,
-    } = sample;
+    let Sample { method, work, condition } = sample;
     format!("{} {} {}", work.name(), condition.name(), method.name())
 }
 
@@ -114,12 +84,7 @@ fn row(samples: &Samples, sample: Sample) -> String {
         return format!("{name:<32} {speed:>10.2} GB/s");
     }
     let micro = |part| figure(part) / 1000.0;
-    format!(
-        "{name:<32} {:>10.1} {:>10.1} {:>10.1}",
-        micro(0.1),
-        micro(0.5),
-        micro(0.9)
-    )
+    format!("{name:<32} {:>10.1} {:>10.1} {:>10.1}", micro(0.1), micro(0.5), micro(0.9))
 }
 
 impl fmt::Display for Report {
@@ -127,11 +92,7 @@ impl fmt::Display for Report {
         for (name, value, unit) in &self.ratios {
             writeln!(f, "{name:<20} {value:>8.2}  {unit}")?;
         }
-        writeln!(
-            f,
-            "\n{:<32} {:>10} {:>10} {:>10}",
-            "microseconds", "p10", "median", "p90"
-        )?;
+        writeln!(f, "\n{:<32} {:>10} {:>10} {:>10}", "microseconds", "p10", "median", "p90")?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }

@@ -39,11 +39,7 @@ impl Condition {
 
 impl Sample {
     pub fn new(method: Method, work: Work, condition: Condition) -> Sample {
-        Sample {
-            method,
-            work,
-            condition,
-        }
+        Sample { method, work, condition }
     }
 
     /// Everything that is measured.

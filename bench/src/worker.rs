@@ -66,18 +66,13 @@ fn prepare(condition: Condition) -> Result<Prepared> {
             }
         }
     }
-    Ok(Prepared {
-        _memory: memory,
-        _files: files,
-    })
+    Ok(Prepared { _memory: memory, _files: files })
 }
 
 fn spawn(method: Method, program: &Path, condition: Condition, count: usize) -> Result<Vec<u64>> {
     let one = method.prepare(program)?;
     let measure = |start: &(dyn Fn() -> Result<()> + Send + Sync)| {
-        (0..count)
-            .map(|_| timed(start))
-            .collect::<Result<Vec<u64>>>()
+        (0..count).map(|_| timed(start)).collect::<Result<Vec<u64>>>()
     };
     if condition != Condition::Threads {
         return measure(&*one);
@@ -104,9 +99,7 @@ fn native_stdout(method: Method, count: usize) -> Result<Vec<u64>> {
         .map(|_| {
             timed_mut(|| {
                 let mut command = Command::new("/usr/bin/head");
-                command
-                    .args(["-c", BYTES, "/dev/zero"])
-                    .stdout(Stdio::piped());
+                command.args(["-c", BYTES, "/dev/zero"]).stdout(Stdio::piped());
                 let mut child = command.spawn()?;
                 if let Some(mut stdout) = child.stdout.take() {
                     while stdout.read(&mut buffer)? > 0 {}
@@ -120,18 +113,14 @@ fn native_stdout(method: Method, count: usize) -> Result<Vec<u64>> {
 
 fn tokio_stdout(count: usize) -> Result<Vec<u64>> {
     use tokio::io::AsyncReadExt;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut buffer = vec![0; 64 * 1024];
     (0..count)
         .map(|_| {
             timed_mut(|| {
                 runtime.block_on(async {
                     let mut command = tokio::process::Command::new("/usr/bin/head");
-                    command
-                        .args(["-c", BYTES, "/dev/zero"])
-                        .stdout(Stdio::piped());
+                    command.args(["-c", BYTES, "/dev/zero"]).stdout(Stdio::piped());
                     let mut child = command.spawn()?;
                     if let Some(mut stdout) = child.stdout.take() {
                         while stdout.read(&mut buffer).await? > 0 {}

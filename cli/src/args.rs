@@ -105,14 +105,10 @@ fn variable(text: &str) -> Result<Variable, String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the name is missing".to_owned()),
         None if text.is_empty() => Err("the name is missing".to_owned()),
-        Some((name, value)) => Ok(Variable {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-        }),
-        None => Ok(Variable {
-            name: text.to_owned(),
-            value: env::var(text).ok(),
-        }),
+        Some((name, value)) => {
+            Ok(Variable { name: name.to_owned(), value: Some(value.to_owned()) })
+        }
+        None => Ok(Variable { name: text.to_owned(), value: env::var(text).ok() }),
     }
 }
 
@@ -138,24 +134,15 @@ mod tests {
     #[test]
     fn values() {
         assert_eq!(name_and_path("git"), Ok(("git".into(), "git".into())));
-        assert_eq!(
-            name_and_path("g=/bin/git"),
-            Ok(("g".into(), "/bin/git".into()))
-        );
+        assert_eq!(name_and_path("g=/bin/git"), Ok(("g".into(), "/bin/git".into())));
         assert_eq!(directory(".::/repo"), Ok((".".into(), "/repo".into())));
         assert_eq!(directory("/data"), Ok(("/data".into(), "/data".into())));
         let is = |name: &str, value: Option<&str>| {
-            Ok(Variable {
-                name: name.into(),
-                value: value.map(str::to_owned),
-            })
+            Ok(Variable { name: name.into(), value: value.map(str::to_owned) })
         };
         assert_eq!(variable("A=b=c"), is("A", Some("b=c")));
         assert_eq!(variable("A="), is("A", Some("")));
-        assert_eq!(
-            variable("PATH"),
-            is("PATH", env::var("PATH").ok().as_deref())
-        );
+        assert_eq!(variable("PATH"), is("PATH", env::var("PATH").ok().as_deref()));
         assert_eq!(variable("OFFSPRING_NOT_SET"), is("OFFSPRING_NOT_SET", None));
         for bad in ["=x", "x=", "/bin/git"] {
             assert!(name_and_path(bad).is_err(), "{bad}");

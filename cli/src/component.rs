@@ -11,9 +11,7 @@ use crate::args::CompileArgs;
 
 /// The engine of every run: a compiled component fits no other.
 pub fn engine() -> anyhow::Result<Engine> {
-    Engine::new(&Config::new())
-        .map_err(anyhow::Error::from)
-        .context("cannot start the engine")
+    Engine::new(&Config::new()).map_err(anyhow::Error::from).context("cannot start the engine")
 }
 
 /// Reads a component, and compiles it if that has not been done.
@@ -35,10 +33,7 @@ pub fn load(engine: &Engine, path: &Path) -> anyhow::Result<Component> {
 /// Compiles a component ahead of time.
 pub fn compile(args: &CompileArgs) -> anyhow::Result<()> {
     let input = &args.component;
-    let output = args
-        .output
-        .clone()
-        .unwrap_or_else(|| input.with_extension("cwasm"));
+    let output = args.output.clone().unwrap_or_else(|| input.with_extension("cwasm"));
     if output == *input {
         bail!("{} would be overwritten; say --output", input.display());
     }
@@ -65,10 +60,7 @@ fn check(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-#[expect(
-    unsafe_code,
-    reason = "there is no other way to use what was compiled ahead of time"
-)]
+#[expect(unsafe_code, reason = "there is no other way to use what was compiled ahead of time")]
 fn deserialize(engine: &Engine, path: &Path) -> anyhow::Result<Component> {
     // SAFETY: the file is machine code, and whoever names it on the command
     // line trusts it as they would a program that they run; the help says so.
@@ -77,9 +69,6 @@ fn deserialize(engine: &Engine, path: &Path) -> anyhow::Result<Component> {
     // the kernel protects and this it does not.
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map_err(anyhow::Error::from).with_context(|| {
-        format!(
-            "cannot use {}; compile it anew with `offspring compile`",
-            path.display()
-        )
+        format!("cannot use {}; compile it anew with `offspring compile`", path.display())
     })
 }

@@ -35,10 +35,7 @@ pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
 
 /// A guest starts in its `/`, so its children do as well, if it has one.
 fn initial_cwd(builder: ProcessCtxBuilder, args: &RunArgs) -> ProcessCtxBuilder {
-    let initial = args
-        .dir
-        .iter()
-        .find(|(_, guest)| matches!(&**guest, "/" | "."));
+    let initial = args.dir.iter().find(|(_, guest)| matches!(&**guest, "/" | "."));
     match initial {
         Some((host, _)) => builder.initial_cwd(host),
         None => builder,

@@ -24,19 +24,13 @@ struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl ProcessView for State {
     fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView {
-            ctx: &mut self.process,
-            table: &mut self.table,
-        }
+        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
     }
 }
 
@@ -52,14 +46,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     offspring::add_to_linker(&mut linker)?;
 
     stop::on_signals(process.children())?;
-    let mut store = Store::new(
-        &engine,
-        State {
-            table: ResourceTable::new(),
-            process,
-            wasi,
-        },
-    );
+    let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -93,10 +80,7 @@ fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> anyhow::Result<ExitCode
 }
 
 fn wasi(args: &RunArgs) -> anyhow::Result<WasiCtx> {
-    let name = args
-        .component
-        .file_name()
-        .unwrap_or(args.component.as_os_str());
+    let name = args.component.file_name().unwrap_or(args.component.as_os_str());
     let mut wasi = WasiCtxBuilder::new();
     wasi.inherit_stdio()
         .allow_blocking_current_thread(true)

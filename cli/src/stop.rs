@@ -18,10 +18,7 @@ pub fn on_signals(children: Children) -> anyhow::Result<()> {
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             children.shut_down();
-            #[expect(
-                clippy::exit,
-                reason = "the main thread may never come back from the guest"
-            )]
+            #[expect(clippy::exit, reason = "the main thread may never come back from the guest")]
             process::exit(128 + signal);
         }
     };

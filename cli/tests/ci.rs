@@ -40,10 +40,7 @@ fn workflow(folder: &Folder, text: &str) -> Ended {
 
 #[test]
 fn passes_when_all_pass() {
-    let ended = workflow(
-        &Folder::new(),
-        "jobs: {a: {steps: [{name: one, run: echo hello}]}}",
-    );
+    let ended = workflow(&Folder::new(), "jobs: {a: {steps: [{name: one, run: echo hello}]}}");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("a/one | hello\n"), "{ended:?}");
 }
@@ -63,13 +60,9 @@ jobs:
 ";
     let ended = workflow(&Folder::new(), text);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let rows = ended
-        .stdout
-        .lines()
-        .skip_while(|line| !line.starts_with("step "));
-    let rows: Vec<String> = rows
-        .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let rows = ended.stdout.lines().skip_while(|line| !line.starts_with("step "));
+    let rows: Vec<String> =
+        rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for expected in [
         "a/code exit 3 (allowed)",
         "a/signal SIGKILL (allowed)",
@@ -78,10 +71,7 @@ jobs:
         "a/last exit 1",
         "a/after skipped",
     ] {
-        assert!(
-            rows.iter().any(|row| row.starts_with(expected)),
-            "{expected}: {ended:?}"
-        );
+        assert!(rows.iter().any(|row| row.starts_with(expected)), "{expected}: {ended:?}");
     }
     assert!(!ended.stdout.contains("never\n"), "{ended:?}");
 }
@@ -97,13 +87,9 @@ jobs:
       - run: echo first; while [ ! -e seen ]; do sleep 0.01; done; echo second
 ";
     let mut tool = runner(&folder, text);
-    let tool = tool
-        .args([ci(), "--", "/repo/w.yml"])
-        .stdout(Stdio::piped());
+    let tool = tool.args([ci(), "--", "/repo/w.yml"]).stdout(Stdio::piped());
     let mut tool: Child = tool.spawn().unwrap();
-    let mut lines = BufReader::new(tool.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.ends_with("| first")));
     folder.write("seen", "");
     assert!(lines.any(|line| line.ends_with("| second")));
@@ -135,10 +121,7 @@ jobs:
 ";
     let ended = workflow(&Folder::new(), text);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let pipes = ended
-        .stdout
-        .split_whitespace()
-        .filter(|word| word.starts_with("pipe:["));
+    let pipes = ended.stdout.split_whitespace().filter(|word| word.starts_with("pipe:["));
     let pipes: Vec<_> = pipes.collect();
     assert_eq!(pipes.len(), 3, "{ended:?}");
     assert!(pipes.iter().all(|pipe| *pipe == pipes[0]), "{ended:?}");
@@ -149,10 +132,7 @@ fn a_bad_file_runs_nothing() {
     let folder = Folder::new();
     for (text, problem) in [
         ("jobs: [", "/repo/w.yml:"),
-        (
-            "jobs: {a: {steps: [{rnu: touch ran}]}}",
-            "did you mean `run`?",
-        ),
+        ("jobs: {a: {steps: [{rnu: touch ran}]}}", "did you mean `run`?"),
         ("jobs: {a: {needs: b, steps: [{run: touch ran}]}}", "`b`"),
     ] {
         let ended = workflow(&folder, text);
@@ -177,9 +157,7 @@ fn colours_on_a_terminal_only() {
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = File::options().read(true).write(true).open(name).unwrap();
         let mut tool = runner(&folder, text);
-        tool.args(more)
-            .args([ci(), "--", "/repo/w.yml"])
-            .stdout(slave);
+        tool.args(more).args([ci(), "--", "/repo/w.yml"]).stdout(slave);
         let mut child = tool.spawn().unwrap();
         // So that no slave is left open and the end is seen.
         drop(tool);
@@ -207,11 +185,7 @@ fn the_demo_runs_on_this_repository() {
     let args = ["run", "--policy", &policy, "--dir", &dir, ci(), "--"];
     let ended = run(&[&args[..], &["/repo/examples/ci/pipeline.yml"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for word in [
-        "exit 3 (allowed)",
-        "deadline (allowed)",
-        "compiled and run as a child",
-    ] {
+    for word in ["exit 3 (allowed)", "deadline (allowed)", "compiled and run as a child"] {
         assert!(ended.stdout.contains(word), "{word}: {ended:?}");
     }
 }

@@ -15,11 +15,7 @@ fn files_that_are_no_components() {
     let truncated = &std::fs::read(HELLO).unwrap()[..1000];
     for (name, content, problem) in [
         ("empty", &b""[..], "cannot run PATH: it is empty"),
-        (
-            "text",
-            b"hello\n",
-            "cannot run PATH: it is not a WebAssembly component",
-        ),
+        ("text", b"hello\n", "cannot run PATH: it is not a WebAssembly component"),
         (
             "module",
             module,
@@ -59,10 +55,7 @@ fn compiled_by_another_version() {
     let mut bytes = std::fs::read(&path).unwrap();
     // The version stands behind its length.
     let version = b"\x0248";
-    let at = bytes
-        .windows(version.len())
-        .position(|window| window == version)
-        .unwrap();
+    let at = bytes.windows(version.len()).position(|window| window == version).unwrap();
     bytes[at + 1] = b'3';
     std::fs::write(&path, bytes).unwrap();
     let ended = run(&["run", &path]);
@@ -77,14 +70,8 @@ fn a_policy_with_a_typo() {
     let policy = folder.write("p.toml", "[program.git]\npath = \"git\"\nenv-alow = []\n");
     let ended = run(&["run", "--policy", &policy, HELLO]);
     let line = format!("{policy}:3:1: unknown key `env-alow`");
-    assert!(
-        ended.stderr.starts_with(&format!("offspring: {line}")),
-        "{ended:?}"
-    );
-    assert!(
-        ended.stderr.contains("did you mean `env-allow`?"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.starts_with(&format!("offspring: {line}")), "{ended:?}");
+    assert!(ended.stderr.contains("did you mean `env-allow`?"), "{ended:?}");
     assert_eq!(ended.code, Some(125));
 }
 
@@ -99,19 +86,10 @@ fn programs_that_cannot_be_granted() {
     let folder = Folder::new();
     let file = folder.write("not-executable", "");
     for (allow, problem) in [
-        (
-            "x=/no/such".to_owned(),
-            "/no/such: No such file or directory (os error 2)".to_owned(),
-        ),
-        (
-            "x=/bin".to_owned(),
-            "/bin is a directory, not a program".to_owned(),
-        ),
+        ("x=/no/such".to_owned(), "/no/such: No such file or directory (os error 2)".to_owned()),
+        ("x=/bin".to_owned(), "/bin is a directory, not a program".to_owned()),
         (format!("x={file}"), format!("{file} may not be executed")),
-        (
-            "x".to_owned(),
-            "no directory of $PATH has an executable file `x`".to_owned(),
-        ),
+        ("x".to_owned(), "no directory of $PATH has an executable file `x`".to_owned()),
     ] {
         let ended = run(&["run", "--allow", &allow, HELLO]);
         ended.fails_with(&format!("cannot grant `x`: {problem}"));
@@ -125,10 +103,7 @@ fn programs_that_cannot_be_granted() {
 fn directories_that_are_not_there() {
     let ended = run(&["run", "--dir", "/no/such::/", HELLO]);
     assert_eq!(ended.code, Some(125), "{ended:?}");
-    assert!(
-        ended.stderr.contains("/no/such: No such file or directory"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains("/no/such: No such file or directory"), "{ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
 }
 

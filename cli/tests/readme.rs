@@ -6,15 +6,10 @@ const README: &str = include_str!("../../README.md");
 fn is_shown(language: &str, code: &str) {
     // The examples' own first lines say what they are; the README does so in
     // its text.
-    let body = code
-        .lines()
-        .skip_while(|line| line.starts_with("//!") || line.is_empty());
+    let body = code.lines().skip_while(|line| line.starts_with("//!") || line.is_empty());
     let body = body.collect::<Vec<_>>().join("\n");
     let block = format!("```{language}\n{body}\n```");
-    assert!(
-        README.contains(&block),
-        "the README does not show:\n{block}"
-    );
+    assert!(README.contains(&block), "the README does not show:\n{block}");
 }
 
 #[test]

@@ -24,16 +24,7 @@ fn a_program_granted_by_name() {
     let workflow = "jobs: {a: {steps: [{shell: none, run: echo found on the way}]}}";
     folder.write("w.yml", workflow);
     let dir = format!("{}::/repo", folder.path(""));
-    let ended = run(&[
-        "run",
-        "--allow",
-        "echo",
-        "--dir",
-        &dir,
-        ci(),
-        "--",
-        "/repo/w.yml",
-    ]);
+    let ended = run(&["run", "--allow", "echo", "--dir", &dir, ci(), "--", "/repo/w.yml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("found on the way"), "{ended:?}");
 }
@@ -56,10 +47,7 @@ fn arguments_with_and_without_dashes_before_them() {
 #[test]
 fn a_path_is_from_where_the_user_is() {
     let mut tool = support::offspring();
-    let output = tool
-        .current_dir("/bin")
-        .args(["run", "--allow", "git=./echo", HELLO])
-        .output();
+    let output = tool.current_dir("/bin").args(["run", "--allow", "git=./echo", HELLO]).output();
     let ended = support::Ended::of(&output.unwrap());
     assert!(ended.stdout.ends_with(HELLO_ENDS), "{ended:?}");
 }
@@ -89,19 +77,11 @@ fn a_policy_and_more_on_the_command_line() {
         "policy.toml",
         "[program.git]\npath = \"/bin/echo\"\nargs = \"any\"\nstdio = [\"piped\"]\n",
     );
-    let ended = run(&[
-        "run",
-        "--policy",
-        &policy,
-        "--allow",
-        "other=/bin/cat",
-        HELLO,
-    ]);
+    let ended = run(&["run", "--policy", &policy, "--allow", "other=/bin/cat", HELLO]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
 
-    run(&["run", "--policy", &policy, "--allow", GIT, HELLO]).fails_with(&format!(
-        "program `git` is granted twice, first at {policy}:2:8"
-    ));
+    run(&["run", "--policy", &policy, "--allow", GIT, HELLO])
+        .fails_with(&format!("program `git` is granted twice, first at {policy}:2:8"));
 }
 
 #[test]
@@ -115,11 +95,7 @@ fn the_environment_of_children_is_what_was_given() {
         let args = [&base[..], more, &[ci(), "--", "/repo/w.yml"]].concat();
         let ended = run(&args);
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        let lines = ended
-            .stdout
-            .lines()
-            .filter(|line| line.contains('='))
-            .map(str::to_owned);
+        let lines = ended.stdout.lines().filter(|line| line.contains('=')).map(str::to_owned);
         lines.collect::<Vec<_>>()
     };
     assert_eq!(lines(&[]), [""; 0]);

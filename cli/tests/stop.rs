@@ -19,34 +19,15 @@ fn start(folder: &Folder) -> (Child, [u32; 2]) {
         "jobs: {a: {steps: [{run: 'sleep 1000 & echo pids $$ $!; exec sleep 1000'}]}}",
     );
     let mut tool = offspring()
-        .args([
-            "run",
-            "--allow",
-            "sh=/bin/sh",
-            "--child-env",
-            "PATH=/bin:/usr/bin",
-        ])
-        .args([
-            "--dir",
-            &format!("{}::/repo", folder.path("")),
-            ci(),
-            "--",
-            "/repo/w.yml",
-        ])
+        .args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"])
+        .args(["--dir", &format!("{}::/repo", folder.path("")), ci(), "--", "/repo/w.yml"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let stdout = BufReader::new(tool.stdout.as_mut().unwrap());
-    let line = stdout
-        .lines()
-        .map_while(Result::ok)
-        .find(|line| line.contains("| pids "));
+    let line = stdout.lines().map_while(Result::ok).find(|line| line.contains("| pids "));
     let line = line.expect("the step tells its numbers");
-    let numbers = line
-        .split_whitespace()
-        .rev()
-        .take(2)
-        .map(|word| word.parse().unwrap());
+    let numbers = line.split_whitespace().rev().take(2).map(|word| word.parse().unwrap());
     let numbers: Vec<u32> = numbers.collect();
     (tool, [numbers[1], numbers[0]])
 }
@@ -68,9 +49,7 @@ fn wait_for_end(pid: u32) {
 /// process does not.
 fn is_zombie(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')')
-        .next()
-        .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
 #[test]

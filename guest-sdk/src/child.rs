@@ -68,18 +68,12 @@ impl Child {
                 read_both([(&out, &mut stdout), (&err, &mut stderr)])?;
             }
             (out, err) => {
-                out.map(|mut out| out.read_to_end(&mut stdout))
-                    .transpose()?;
-                err.map(|mut err| err.read_to_end(&mut stderr))
-                    .transpose()?;
+                out.map(|mut out| out.read_to_end(&mut stdout)).transpose()?;
+                err.map(|mut err| err.read_to_end(&mut stderr)).transpose()?;
             }
         }
         let status = self.pidfd.wait()?;
-        Ok(Output {
-            status,
-            stdout,
-            stderr,
-        })
+        Ok(Output { status, stdout, stderr })
     }
 
     /// Returns what the process used, or `None` while it runs, or when its

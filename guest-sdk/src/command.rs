@@ -62,15 +62,13 @@ impl Command {
 
     /// Adds arguments.
     pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets an environment variable that the grant allows to be set.
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
-        self.env
-            .insert(key.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env.insert(key.as_ref().to_owned(), value.as_ref().to_owned());
         self
     }
 
@@ -157,8 +155,7 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn output(&mut self) -> io::Result<Output> {
-        self.start(&Stdio::null(), &Stdio::piped())?
-            .wait_with_output()
+        self.start(&Stdio::null(), &Stdio::piped())?.wait_with_output()
     }
 
     /// Starts the process and waits for it.
@@ -174,34 +171,22 @@ impl Command {
     fn start(&mut self, input: &Stdio, output: &Stdio) -> io::Result<Child> {
         let command = spawn::Command::new(utf8(&self.program, "the program's name")?);
         if !self.args.is_empty() {
-            let args = self
-                .args
-                .iter()
-                .map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
+            let args = self.args.iter().map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
             let args: Vec<String> = args.collect::<Result<_, SpawnError>>()?;
-            command
-                .args(&args)
-                .map_err(|code| refused("arguments", code))?;
+            command.args(&args).map_err(|code| refused("arguments", code))?;
         }
         if !self.env.is_empty() {
             let env = self.env.iter().map(|(key, value)| {
                 let key = utf8(key, "a variable's name")?;
-                Ok((
-                    key.to_owned(),
-                    utf8(value, "a variable's value")?.to_owned(),
-                ))
+                Ok((key.to_owned(), utf8(value, "a variable's value")?.to_owned()))
             });
             let env: Vec<(String, String)> = env.collect::<Result<_, SpawnError>>()?;
-            command
-                .env(&env)
-                .map_err(|code| refused("environment", code))?;
+            command.env(&env).map_err(|code| refused("environment", code))?;
         }
         if let Some(directory) = &self.directory {
             let (directory, rest) = fs::resolve(directory)
                 .map_err(|(code, message)| SpawnError::request(code, message))?;
-            command
-                .cwd(directory, &rest)
-                .map_err(|code| refused("directory", code))?;
+            command.cwd(directory, &rest).map_err(|code| refused("directory", code))?;
         }
         self.stdin.as_ref().unwrap_or(input).set_stdin(&command)?;
         let stdout = self.stdout.as_ref().unwrap_or(output);
@@ -212,10 +197,7 @@ impl Command {
             command.deadline(nanoseconds(after));
         }
         let spawned = command.spawn().map_err(SpawnError::from)?;
-        for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr]
-            .into_iter()
-            .flatten()
-        {
+        for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {
             stdio.give_away();
         }
         Ok(spawned.into())

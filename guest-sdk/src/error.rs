@@ -189,12 +189,7 @@ pub struct SpawnError {
 impl SpawnError {
     /// A request that this crate or the host cannot even take.
     pub(crate) fn request(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            stage: Stage::Request,
-            code,
-            errno: None,
-            message: message.into(),
-        }
+        Self { stage: Stage::Request, code, errno: None, message: message.into() }
     }
 
     /// A request that makes no sense.
@@ -228,12 +223,7 @@ impl From<spawn::SpawnError> for SpawnError {
             spawn::Stage::Attribute(name) => Stage::Attribute(name),
             spawn::Stage::Exec => Stage::Exec,
         };
-        Self {
-            stage,
-            code: error.code.into(),
-            errno: error.errno,
-            message: error.message,
-        }
+        Self { stage, code: error.code.into(), errno: error.errno, message: error.message }
     }
 }
 
@@ -257,11 +247,7 @@ mod tests {
         .into();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert_eq!(error.to_string(), "git takes no arguments here");
-        let inner = error
-            .get_ref()
-            .unwrap()
-            .downcast_ref::<SpawnError>()
-            .unwrap();
+        let inner = error.get_ref().unwrap().downcast_ref::<SpawnError>().unwrap();
         assert_eq!(inner.stage, Stage::Policy("args".into()));
     }
 

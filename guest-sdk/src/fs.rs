@@ -66,10 +66,7 @@ pub(crate) fn resolve(path: &Path) -> Result<(&'static Descriptor, String), (Err
     })?;
     let names = directories.iter().map(|(_, name)| name.as_str());
     let (index, rest) = longest(names, &wanted).ok_or_else(|| {
-        let message = format!(
-            "no directory given to this component holds {}",
-            path.display()
-        );
+        let message = format!("no directory given to this component holds {}", path.display());
         (ErrorCode::NotFound, message)
     })?;
     Ok((&directories[index].0, rest))

@@ -80,16 +80,8 @@ pub fn grants() -> Vec<Grant> {
 
 /// Returns the limits.
 pub fn limits() -> Limits {
-    let host::Limits {
-        max_children,
-        max_pipes,
-        max_argument_bytes,
-    } = host::get_limits();
-    Limits {
-        max_children,
-        max_pipes,
-        max_argument_bytes,
-    }
+    let host::Limits { max_children, max_pipes, max_argument_bytes } = host::get_limits();
+    Limits { max_children, max_pipes, max_argument_bytes }
 }
 
 /// Returns the features of this host.

@@ -49,18 +49,14 @@ impl PidFd {
     /// Sends the process a signal that its grant allows.
     #[doc(alias = "pidfd_send_signal")]
     pub fn send_signal(&self, signal: Signal) -> io::Result<()> {
-        self.0
-            .send_signal(signal.to_host(), host::SignalScope::Process)
-            .map_err(from_host)
+        self.0.send_signal(signal.to_host(), host::SignalScope::Process).map_err(from_host)
     }
 
     /// Sends a signal that the grant allows to every process of the process
     /// group that the child was started in.
     #[doc(alias = "killpg")]
     pub fn send_group_signal(&self, signal: Signal) -> io::Result<()> {
-        self.0
-            .send_signal(signal.to_host(), host::SignalScope::Group)
-            .map_err(from_host)
+        self.0.send_signal(signal.to_host(), host::SignalScope::Group).map_err(from_host)
     }
 
     /// Kills the process and its process group. Always allowed, and no error

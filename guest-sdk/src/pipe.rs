@@ -32,10 +32,7 @@ struct End<P, S> {
 
 impl<P, S> End<P, S> {
     fn new(pipe: P) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self {
-            pipe: Some(pipe),
-            stream: None,
-        }))
+        Arc::new(Mutex::new(Self { pipe: Some(pipe), stream: None }))
     }
 
     fn lock(end: &Mutex<Self>) -> MutexGuard<'_, Self> {
@@ -44,8 +41,7 @@ impl<P, S> End<P, S> {
 
     fn stream(&mut self, convert: fn(P) -> S) -> &S {
         let pipe = &mut self.pipe;
-        self.stream
-            .get_or_insert_with(|| convert(pipe.take().expect("a pipe or a stream")))
+        self.stream.get_or_insert_with(|| convert(pipe.take().expect("a pipe or a stream")))
     }
 
     fn pipe(&self) -> Result<&P, SpawnError> {

@@ -64,13 +64,7 @@ impl ExitStatus {
 
     /// Whether the process dumped its core.
     pub fn core_dumped(&self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::Signaled {
-                core_dumped: true,
-                ..
-            }
-        )
+        matches!(self.outcome, Outcome::Signaled { core_dumped: true, .. })
     }
 
     /// Whether the process ended in a way that cannot be known, because
@@ -109,10 +103,7 @@ impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.outcome {
             Outcome::Exited(code) => write!(f, "exit status: {code}")?,
-            Outcome::Signaled {
-                signal,
-                core_dumped,
-            } => {
+            Outcome::Signaled { signal, core_dumped } => {
                 write!(f, "signal: {}", signal.number())?;
                 if let Some(name) = signal.name() {
                     write!(f, " ({name})")?;
@@ -212,21 +203,12 @@ mod tests {
     use super::*;
 
     fn signaled(signal: Signal, core_dumped: bool, cause: Option<Cause>) -> ExitStatus {
-        ExitStatus {
-            outcome: Outcome::Signaled {
-                signal,
-                core_dumped,
-            },
-            cause,
-        }
+        ExitStatus { outcome: Outcome::Signaled { signal, core_dumped }, cause }
     }
 
     #[test]
     fn displays_as_std_does() {
-        let exited = ExitStatus {
-            outcome: Outcome::Exited(1),
-            cause: None,
-        };
+        let exited = ExitStatus { outcome: Outcome::Exited(1), cause: None };
         assert_eq!(exited.to_string(), "exit status: 1");
         let core = signaled(Signal::SEGV, true, None);
         assert_eq!(core.to_string(), "signal: 11 (SIGSEGV) (core dumped)");
@@ -243,10 +225,7 @@ mod tests {
 
     #[test]
     fn only_zero_is_success() {
-        let status = |outcome| ExitStatus {
-            outcome,
-            cause: None,
-        };
+        let status = |outcome| ExitStatus { outcome, cause: None };
         assert!(status(Outcome::Exited(0)).success());
         assert!(!status(Outcome::Exited(1)).success());
         assert!(!status(Outcome::Lost).success());

@@ -59,9 +59,7 @@ impl Stdio {
             Kind::Inherit => set(Input::Inherit),
             Kind::Piped => set(Input::Piped),
             Kind::Reader(reader) => reader.lend(|pipe| set(Input::Pipe(pipe)))?,
-            Kind::Writer(_) => Err(SpawnError::invalid(
-                "stdin is the end of a pipe to write to",
-            )),
+            Kind::Writer(_) => Err(SpawnError::invalid("stdin is the end of a pipe to write to")),
             Kind::File(file) => set(Input::File(&file.0)),
             Kind::Gone => Err(gone("stdin")),
         }
@@ -77,9 +75,9 @@ impl Stdio {
             Kind::Null => Ok(()),
             Kind::Inherit => set(Output::Inherit),
             Kind::Piped => set(Output::Piped),
-            Kind::Reader(_) => Err(SpawnError::invalid(format!(
-                "{name} is the end of a pipe to read from"
-            ))),
+            Kind::Reader(_) => {
+                Err(SpawnError::invalid(format!("{name} is the end of a pipe to read from")))
+            }
             Kind::Writer(writer) => writer.lend(|pipe| set(Output::Pipe(pipe)))?,
             Kind::File(file) => set(Output::File(&file.0)),
             Kind::Gone => Err(gone(name)),
@@ -104,9 +102,7 @@ fn refused(name: &str, code: ErrorCode) -> SpawnError {
 }
 
 fn gone(name: &str) -> SpawnError {
-    SpawnError::invalid(format!(
-        "{name} is a pipe that an earlier spawn gave away; set it again"
-    ))
+    SpawnError::invalid(format!("{name} is a pipe that an earlier spawn gave away; set it again"))
 }
 
 impl From<PipeReader> for Stdio {

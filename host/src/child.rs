@@ -72,11 +72,7 @@ pub(crate) struct Alive {
 
 impl Child {
     pub(crate) fn new(process: Arc<ChildProcess>, grant: usize) -> Child {
-        Child {
-            readiness: Readiness::default(),
-            process,
-            grant,
-        }
+        Child { readiness: Readiness::default(), process, grant }
     }
 
     /// The grant that it was started by, by its index in the policy.
@@ -148,13 +144,7 @@ impl ChildProcess {
         // Taken out under the lock, dropped after it.
         let alive = lock(&self.alive).take();
         drop(alive);
-        let killed = matches!(
-            exit.status,
-            ExitStatus::Signaled {
-                signal: Signal::KILL,
-                ..
-            }
-        );
+        let killed = matches!(exit.status, ExitStatus::Signaled { signal: Signal::KILL, .. });
         let exit = self.exit.get_or_init(|| Exit {
             status: exit.status,
             cause: lock(&self.cause).filter(|_| killed),
@@ -217,9 +207,7 @@ impl AsRawFd for ChildProcess {
 
 impl fmt::Debug for ChildProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChildProcess")
-            .field(&self.as_raw_fd())
-            .finish()
+        f.debug_tuple("ChildProcess").field(&self.as_raw_fd()).finish()
     }
 }
 

@@ -85,10 +85,7 @@ impl Children {
         let id = state.next;
         state.next += 1;
         state.live.insert(id, None);
-        Some(Membership {
-            children: self.clone(),
-            id,
-        })
+        Some(Membership { children: self.clone(), id })
     }
 
     /// Says who has a place. Returns whether the host lets it live.

@@ -65,14 +65,8 @@ impl Command {
     pub(crate) fn new(mut program: String, memory: &Quota) -> Command {
         // One more than a name may have, so that it cannot become one.
         program.truncate(program.floor_char_boundary(NAME_MAX + 1));
-        let request = Request {
-            program,
-            ..Request::default()
-        };
-        let mut command = Command {
-            request,
-            ..Command::default()
-        };
+        let request = Request { program, ..Request::default() };
+        let mut command = Command { request, ..Command::default() };
         command.share = memory.take_many(command.memory());
         command
     }
@@ -95,11 +89,7 @@ impl Command {
             return Err(NotTaken::TooLong);
         }
         let memory = self.memory();
-        match self
-            .share
-            .as_mut()
-            .is_some_and(|share| share.resize(memory))
-        {
+        match self.share.as_mut().is_some_and(|share| share.resize(memory)) {
             true => Ok(()),
             false => Err(NotTaken::LimitReached),
         }
@@ -151,11 +141,7 @@ impl Directory {
     /// Opens the directory, which lies beneath its base whatever `..` and
     /// symbolic links say.
     pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
-        let path = if self.path.is_empty() {
-            "."
-        } else {
-            &self.path
-        };
+        let path = if self.path.is_empty() { "." } else { &self.path };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         // The kernel gives up, and says so, when something is renamed
@@ -177,13 +163,7 @@ mod tests {
     #[test]
     fn no_way_out_of_the_base() {
         let base = Arc::new(File::open("/usr").unwrap());
-        let open = |path: &str| {
-            Directory {
-                base: Arc::clone(&base),
-                path: path.into(),
-            }
-            .open()
-        };
+        let open = |path: &str| Directory { base: Arc::clone(&base), path: path.into() }.open();
         for inside in ["", ".", "bin", "bin/..", "bin/../bin/."] {
             assert!(open(inside).is_ok(), "{inside}");
         }

@@ -111,18 +111,11 @@ impl ProcessCtxBuilder {
             policy = policy.grant(grant)?;
         }
         policy.resolve_environment(|name| std::env::var(name).ok());
-        let granted = policy
-            .grants()
-            .iter()
-            .map(Granted::open)
-            .collect::<Result<_, _>>()?;
+        let granted = policy.grants().iter().map(Granted::open).collect::<Result<_, _>>()?;
 
         let initial_cwd = self.initial_cwd.unwrap_or_else(|| PathBuf::from("/"));
-        let opened =
-            open_directory(&initial_cwd).map_err(|errno| BuildError::InitialDirectory {
-                path: initial_cwd,
-                errno,
-            })?;
+        let opened = open_directory(&initial_cwd)
+            .map_err(|errno| BuildError::InitialDirectory { path: initial_cwd, errno })?;
         let limits = policy.get_limits();
         Ok(ProcessCtx {
             granted,
@@ -178,18 +171,10 @@ fn open_program(path: &Path) -> Result<Program, SpawnError> {
     let program = Program::search(path, &directories)?;
     match program.check_executable() {
         Ok(()) => Ok(program),
-        Err(errno) => Err(SpawnError {
-            stage: Stage::Program,
-            errno,
-        }),
+        Err(errno) => Err(SpawnError { stage: Stage::Program, errno }),
     }
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
-    openat(
-        CWD,
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
+    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

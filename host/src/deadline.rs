@@ -22,11 +22,8 @@ struct Schedule {
     running: bool,
 }
 
-static SCHEDULE: Mutex<Schedule> = Mutex::new(Schedule {
-    actions: BTreeMap::new(),
-    next: 0,
-    running: false,
-});
+static SCHEDULE: Mutex<Schedule> =
+    Mutex::new(Schedule { actions: BTreeMap::new(), next: 0, running: false });
 static CHANGED: Condvar = Condvar::new();
 
 /// A deadline that is waited for. Dropping it calls it off.

@@ -64,9 +64,7 @@ fn not_opened(path: &Path, error: &SpawnError) -> String {
 }
 
 fn place(location: &Option<Location>) -> String {
-    location
-        .as_ref()
-        .map_or_else(String::new, |location| format!("{location}: "))
+    location.as_ref().map_or_else(String::new, |location| format!("{location}: "))
 }
 
 /// Why a host function failed: an error for the guest, or one that ends it.

@@ -77,15 +77,9 @@ impl ProcessCtx {
         }
         Ok(Launched {
             child: Child::new(process, plan.grant),
-            stdin: stdin
-                .zip(stdin_share)
-                .map(|(fd, share)| PipeWriter::new(fd, share)),
-            stdout: stdout
-                .zip(stdout_share)
-                .map(|(fd, share)| PipeReader::new(fd, share)),
-            stderr: stderr
-                .zip(stderr_share)
-                .map(|(fd, share)| PipeReader::new(fd, share)),
+            stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share)),
+            stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share)),
+            stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share)),
         })
     }
 
@@ -101,27 +95,18 @@ impl ProcessCtx {
         })?;
         let live = self.children.take(&granted.live).ok_or_else(|| {
             let max = granted.live.max();
-            full(
-                "max-children",
-                format!("{max} children of this grant live already"),
-            )
+            full("max-children", format!("{max} children of this grant live already"))
         })?;
         let membership = self.children.join().ok_or(LaunchError::ShutDown)?;
         let pipe = |kind| match kind {
             StdioKind::Piped => self.pipes.take().map(Some).ok_or_else(|| {
-                full(
-                    "limits.max-pipes",
-                    format!("{} pipe ends are held already", self.pipes.max()),
-                )
+                full("limits.max-pipes", format!("{} pipe ends are held already", self.pipes.max()))
             }),
             StdioKind::Null | StdioKind::Inherit | StdioKind::Pipe | StdioKind::File => Ok(None),
         };
         Ok(Reserved {
             held,
-            alive: Alive {
-                _membership: membership,
-                _share: live,
-            },
+            alive: Alive { _membership: membership, _share: live },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
         })
     }
@@ -145,11 +130,7 @@ impl ProcessCtx {
                 Arc::clone(&self.initial_cwd)
             }
         };
-        let stdio = |stream, kind| {
-            command
-                .stdio(stream, kind)
-                .map_err(LaunchError::Descriptors)
-        };
+        let stdio = |stream, kind| command.stdio(stream, kind).map_err(LaunchError::Descriptors);
         let stdin = stdio(Stream::In, plan.stdin)?;
         let stdout = stdio(Stream::Out, plan.stdout)?;
         let stderr = stdio(Stream::Err, plan.stderr)?;

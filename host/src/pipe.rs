@@ -81,10 +81,7 @@ impl PipeWriter {
 
 impl End {
     fn new(fd: OwnedFd, share: Share) -> End {
-        End {
-            pipe: Arc::new(Pipe { fd, share }),
-            given: false,
-        }
+        End { pipe: Arc::new(Pipe { fd, share }), given: false }
     }
 
     fn give(&mut self) -> Arc<Pipe> {
@@ -131,8 +128,5 @@ pub(crate) fn create(quota: &Quota) -> Result<(PipeReader, PipeWriter), PipeErro
         return Err(PipeError::LimitReached);
     };
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(PipeError::Kernel)?;
-    Ok((
-        PipeReader::new(reader, read),
-        PipeWriter::new(writer, write),
-    ))
+    Ok((PipeReader::new(reader, read), PipeWriter::new(writer, write)))
 }

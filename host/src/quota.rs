@@ -19,10 +19,7 @@ pub(crate) struct Share {
 
 impl Quota {
     pub(crate) fn new(max: u32) -> Quota {
-        Quota {
-            max,
-            held: Arc::default(),
-        }
+        Quota { max, held: Arc::default() }
     }
 
     pub(crate) fn max(&self) -> u32 {
@@ -37,13 +34,8 @@ impl Quota {
     /// Takes this many, unless fewer are left.
     pub(crate) fn take_many(&self, count: u32) -> Option<Share> {
         let more = |held: u32| held.checked_add(count).filter(|held| *held <= self.max);
-        self.held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .ok()?;
-        Some(Share {
-            quota: self.clone(),
-            count,
-        })
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Share { quota: self.clone(), count })
     }
 }
 
@@ -57,14 +49,10 @@ impl Share {
     pub(crate) fn resize(&mut self, count: u32) -> bool {
         let resized = |held: u32| {
             let others = held - self.count;
-            others
-                .checked_add(count)
-                .filter(|held| *held <= self.quota.max)
+            others.checked_add(count).filter(|held| *held <= self.quota.max)
         };
         let held = &self.quota.held;
-        let done = held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, resized)
-            .is_ok();
+        let done = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, resized).is_ok();
         if done {
             self.count = count;
         }

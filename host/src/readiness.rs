@@ -51,11 +51,7 @@ impl<F: AsRawFd + AsFd + Clone> Readiness<F> {
     fn register(&mut self, fd: &F, interest: Interest) -> Option<&AsyncFd<F>> {
         with_ambient_tokio_runtime(|| {
             let here = Handle::current().id();
-            if self
-                .registered
-                .as_ref()
-                .is_none_or(|(runtime, _)| *runtime != here)
-            {
+            if self.registered.as_ref().is_none_or(|(runtime, _)| *runtime != here) {
                 #[expect(
                     deprecated,
                     reason = "its successor is unsafe for the sake of descriptors that are \
@@ -76,10 +72,7 @@ pub(crate) fn is_ready(fd: impl AsFd, interest: Interest) -> bool {
         false => PollFlags::OUT,
     };
     let mut fds = [PollFd::new(&fd, flags)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     // An error or a hang-up is readiness too: the next operation reports it.
     poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }

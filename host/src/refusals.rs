@@ -16,11 +16,9 @@ pub(crate) struct Refusals(AtomicU32);
 impl Refusals {
     /// Logs that something was refused for this program.
     pub(crate) fn log(&self, program: &str, why: &dyn Display) {
-        let before = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count <= LOGGED).then_some(count + 1)
-            });
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+            (count <= LOGGED).then_some(count + 1)
+        });
         match before {
             Ok(LOGGED) => tracing::warn!("further refusals of this guest are not logged"),
             Ok(_) => tracing::warn!(program = quoted(program), "refused: {why}"),

@@ -129,10 +129,7 @@ impl Request {
     /// counted with its terminating NUL, and `NAME=VALUE` as one string.
     pub fn argument_bytes(&self) -> u64 {
         let args = self.args.iter().map(|arg| arg.len() + 1);
-        let env = self
-            .env
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 2);
+        let env = self.env.iter().map(|(name, value)| name.len() + value.len() + 2);
         args.chain(env).map(|bytes| bytes as u64).sum()
     }
 }
@@ -145,10 +142,7 @@ mod tests {
         Request {
             program: program.into(),
             args: args.iter().map(|&arg| arg.into()).collect(),
-            env: env
-                .iter()
-                .map(|&(name, value)| (name.into(), value.into()))
-                .collect(),
+            env: env.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
             ..Request::default()
         }
     }
@@ -156,30 +150,12 @@ mod tests {
     #[test]
     fn what_is_malformed() {
         let table = [
-            (
-                request("a\0", &[], &[]),
-                "the program's name contains a NUL",
-            ),
-            (
-                request("a", &["", "b\0c"], &[]),
-                "argument 2 contains a NUL",
-            ),
-            (
-                request("a", &[], &[("", "v")]),
-                "a variable has an empty name",
-            ),
-            (
-                request("a", &[], &[("A=B", "v")]),
-                "the name of variable `A=B` contains a `=`",
-            ),
-            (
-                request("a", &[], &[("A\0", "v")]),
-                "variable `A\\0` contains a NUL",
-            ),
-            (
-                request("a", &[], &[("A", "\0")]),
-                "variable `A` contains a NUL",
-            ),
+            (request("a\0", &[], &[]), "the program's name contains a NUL"),
+            (request("a", &["", "b\0c"], &[]), "argument 2 contains a NUL"),
+            (request("a", &[], &[("", "v")]), "a variable has an empty name"),
+            (request("a", &[], &[("A=B", "v")]), "the name of variable `A=B` contains a `=`"),
+            (request("a", &[], &[("A\0", "v")]), "variable `A\\0` contains a NUL"),
+            (request("a", &[], &[("A", "\0")]), "variable `A` contains a NUL"),
             (
                 request("a", &[], &[("A", "1"), ("B", "2"), ("A", "1")]),
                 "variable `A` is given twice",
@@ -193,10 +169,9 @@ mod tests {
 
     #[test]
     fn what_is_well_formed() {
-        for request in [
-            Request::default(),
-            request("git", &["", "-C", "=", "\n"], &[("A", ""), ("a", "=")]),
-        ] {
+        for request in
+            [Request::default(), request("git", &["", "-C", "=", "\n"], &[("A", ""), ("a", "=")])]
+        {
             assert_eq!(request.validate(&Limits::default()), Ok(()));
         }
     }
@@ -206,10 +181,7 @@ mod tests {
         // "ab\0", "\0" and "K=vw\0"
         let request = request("ignored", &["ab", ""], &[("K", "vw")]);
         assert_eq!(request.argument_bytes(), 3 + 1 + 5);
-        let limits = |max_argument_bytes| Limits {
-            max_argument_bytes,
-            ..Limits::default()
-        };
+        let limits = |max_argument_bytes| Limits { max_argument_bytes, ..Limits::default() };
         assert_eq!(request.validate(&limits(9)), Ok(()));
         let error = request.validate(&limits(8)).unwrap_err();
         assert_eq!(error, Malformed::ArgumentListTooLong { bytes: 9, limit: 8 });

@@ -56,11 +56,7 @@ pub(crate) struct FailedStream(Option<NotStream>);
 /// The stream that reads from a pipe.
 pub(crate) fn read_stream(reader: PipeReader) -> DynInputStream {
     match reader.into_non_blocking() {
-        Ok(pipe) => Box::new(ReadStream {
-            pipe,
-            readiness: Readiness::default(),
-            closed: false,
-        }),
+        Ok(pipe) => Box::new(ReadStream { pipe, readiness: Readiness::default(), closed: false }),
         Err(error) => Box::new(FailedStream(Some(error))),
     }
 }
@@ -157,10 +153,7 @@ impl WriteStream {
     /// that it does not write in vain.
     fn is_broken(&self) -> bool {
         let mut fds = [PollFd::new(&self.pipe, PollFlags::empty())];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let [fd] = match poll(&mut fds, Some(&now)) {
             Ok(_) => fds,
             Err(_) => return false,

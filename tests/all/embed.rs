@@ -22,10 +22,7 @@ for_each_embed_program!(assert_test_exists);
 
 /// A guest that waits for its child until something ends it.
 fn waiting(lifeline: &Lifeline) -> (Ready, impl Fn() -> bool + Send + 'static) {
-    let ready = Run::new(EMBED_WAIT)
-        .allow(&["sh"])
-        .args(&[&lifeline.path()])
-        .ready();
+    let ready = Run::new(EMBED_WAIT).allow(&["sh"]).args(&[&lifeline.path()]).ready();
     let printed = ready.stdout();
     (ready, move || printed.text().contains("waiting"))
 }
@@ -49,20 +46,11 @@ fn waiting_blocks_no_other_store() {
     let (ready, is_waiting) = waiting(&lifeline);
     let runtime = current_thread();
     let waits = runtime.spawn(ready.r#async());
-    let others = [
-        (PIDFD_MANY, &["sh"][..]),
-        (STDIO_BYTES, &["cat"]),
-        (PIDFD_WAIT, &["cat", "sh"]),
-    ];
+    let others = [(PIDFD_MANY, &["sh"][..]), (STDIO_BYTES, &["cat"]), (PIDFD_WAIT, &["cat", "sh"])];
     for (guest, programs) in others {
-        runtime
-            .block_on(Run::new(guest).allow(programs).r#async())
-            .success();
+        runtime.block_on(Run::new(guest).allow(programs).r#async()).success();
     }
-    runtime.block_on(drive_until(
-        Box::pin(std::future::pending::<()>()),
-        is_waiting,
-    ));
+    runtime.block_on(drive_until(Box::pin(std::future::pending::<()>()), is_waiting));
     assert!(!waits.is_finished());
     drop(runtime);
     lifeline.assert_gone();
@@ -75,10 +63,7 @@ fn two_stores_at_once() {
     let [(first, first_waits), (second, second_waits)] = lifelines.each_ref().map(waiting);
     let children = [first.children(), second.children()];
     let runtime = multi_thread();
-    let (first, second) = (
-        runtime.spawn(first.r#async()),
-        runtime.spawn(second.r#async()),
-    );
+    let (first, second) = (runtime.spawn(first.r#async()), runtime.spawn(second.r#async()));
     let both = move || first_waits() && second_waits();
     runtime.block_on(drive_until(Box::pin(std::future::pending::<()>()), both));
     assert_eq!(children.each_ref().map(|children| children.len()), [1, 1]);
@@ -121,11 +106,7 @@ fn a_store_moves_between_threads() {
 /// first one still is there but does nothing.
 #[test]
 fn a_store_moves_between_runtimes() {
-    let mut state = Run::new(EMBED_WAIT)
-        .allow(&["cat"])
-        .ready()
-        .store
-        .into_data();
+    let mut state = Run::new(EMBED_WAIT).allow(&["cat"]).ready().store.into_data();
     let children = state.process.children();
     let mut view = state.process();
     let command = HostCommand::new(&mut view, "cat".to_owned()).unwrap();
@@ -133,16 +114,11 @@ fn a_store_moves_between_runtimes() {
     HostCommand::stdin(&mut view, Resource::new_borrow(command), Input::Piped).unwrap();
     let spawned = HostCommand::spawn(&mut view, Resource::new_borrow(command)).unwrap();
     let pidfd = spawned.pidfd.rep();
-    let pollable = HostPidfd::subscribe(&mut view, Resource::new_borrow(pidfd))
-        .unwrap()
-        .rep();
+    let pollable = HostPidfd::subscribe(&mut view, Resource::new_borrow(pidfd)).unwrap().rep();
 
     let idle = current_thread();
     idle.block_on(async {
-        let mut exit = pin!(HostPollable::block(
-            &mut state.table,
-            Resource::new_borrow(pollable)
-        ));
+        let mut exit = pin!(HostPollable::block(&mut state.table, Resource::new_borrow(pollable)));
         poll_fn(|context| {
             assert!(exit.as_mut().poll(context).is_pending(), "the child lives");
             Poll::Ready(())
@@ -150,10 +126,7 @@ fn a_store_moves_between_runtimes() {
         .await;
     });
     current_thread().block_on(async {
-        let mut exit = pin!(HostPollable::block(
-            &mut state.table,
-            Resource::new_borrow(pollable)
-        ));
+        let mut exit = pin!(HostPollable::block(&mut state.table, Resource::new_borrow(pollable)));
         poll_fn(|context| {
             assert!(exit.as_mut().poll(context).is_pending(), "the child lives");
             Poll::Ready(())
@@ -162,10 +135,7 @@ fn a_store_moves_between_runtimes() {
         // Only now, so that there is something to be woken for.
         children.shut_down();
         let patience = Duration::from_secs(60);
-        tokio::time::timeout(patience, exit)
-            .await
-            .expect("it is woken")
-            .unwrap();
+        tokio::time::timeout(patience, exit).await.expect("it is woken").unwrap();
     });
     drop(idle);
 }
@@ -175,9 +145,7 @@ fn a_store_moves_between_runtimes() {
 #[test]
 fn children_die_with_their_thread() {
     let lifeline = Lifeline::new();
-    let run = Run::new(EMBED_WAIT)
-        .allow(&["sh"])
-        .args(&[&lifeline.path()]);
+    let run = Run::new(EMBED_WAIT).allow(&["sh"]).args(&[&lifeline.path()]);
     let ready = run.process(|process| process.die_with_thread(true)).ready();
     let printed = ready.stdout();
     let runtime = multi_thread();
@@ -202,8 +170,5 @@ fn a_host_without_processes() {
     let mut linker = Linker::<State>::new(engine());
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
     let error = linker.instantiate_pre(&component).err().unwrap();
-    assert!(
-        format!("{error:?}").contains("offspring:process/"),
-        "{error:?}"
-    );
+    assert!(format!("{error:?}").contains("offspring:process/"), "{error:?}");
 }

@@ -24,11 +24,7 @@ impl Printed {
 impl Ended {
     pub fn new(result: wasmtime::Result<Result<(), ()>>, output: [MemoryOutputPipe; 2]) -> Ended {
         let [stdout, stderr] = output.map(|pipe| Printed(pipe).text());
-        Ended {
-            result,
-            stdout,
-            stderr,
-        }
+        Ended { result, stdout, stderr }
     }
 
     /// The guest's exit code; `None` when it trapped.
@@ -43,32 +39,16 @@ impl Ended {
     /// Fails unless the guest ended well, and shows what it said.
     #[track_caller]
     pub fn success(self) -> Ended {
-        let Ended {
-            result,
-            stdout,
-            stderr,
-        } = &self;
-        assert_eq!(
-            self.code(),
-            Some(0),
-            "{result:?}\nstdout: {stdout}\nstderr: {stderr}"
-        );
+        let Ended { result, stdout, stderr } = &self;
+        assert_eq!(self.code(), Some(0), "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
         self
     }
 
     /// Fails unless the guest trapped.
     #[track_caller]
     pub fn trapped(self) -> Ended {
-        let Ended {
-            result,
-            stdout,
-            stderr,
-        } = &self;
-        assert_eq!(
-            self.code(),
-            None,
-            "{result:?}\nstdout: {stdout}\nstderr: {stderr}"
-        );
+        let Ended { result, stdout, stderr } = &self;
+        assert_eq!(self.code(), None, "{result:?}\nstdout: {stdout}\nstderr: {stderr}");
         self
     }
 }

@@ -34,7 +34,5 @@ fn grants_listing() {
         max-argument-bytes = 8589934592
     "#;
     let run = Run::new(GRANTS_LISTING).policy_file(policy);
-    run.args(&features.each_ref().map(String::as_str))
-        .sync()
-        .success();
+    run.args(&features.each_ref().map(String::as_str)).sync().success();
 }

@@ -26,11 +26,7 @@ for_each_hostile_program!(assert_test_exists);
 /// Runs a guest whose children must be gone with it.
 fn run(component: &'static str, way: &str) -> Ended {
     let lifeline = Lifeline::new();
-    let run = || {
-        Run::new(component)
-            .allow(&["sh"])
-            .args(&[way, &lifeline.path()])
-    };
+    let run = || Run::new(component).allow(&["sh"]).args(&[way, &lifeline.path()]);
     current_thread().block_on(run().r#async());
     let ended = run().sync();
     lifeline.assert_gone();
@@ -53,9 +49,7 @@ fn hostile_trap() {
 fn hostile_loop() {
     let lifeline = Lifeline::new();
     let ready = || {
-        let run = Run::new(HOSTILE_LOOP)
-            .allow(&["sh"])
-            .args(&[&lifeline.path()]);
+        let run = Run::new(HOSTILE_LOOP).allow(&["sh"]).args(&[&lifeline.path()]);
         let mut ready = run.ready();
         ready.store.set_epoch_deadline(1);
         let printed = ready.stdout();
@@ -71,12 +65,10 @@ fn hostile_loop() {
 
     // By interrupting it.
     let (mut interrupted, started) = ready();
-    interrupted
-        .store
-        .epoch_deadline_callback(move |_| match started() {
-            true => Ok(UpdateDeadline::Interrupt),
-            false => Ok(UpdateDeadline::Continue(1)),
-        });
+    interrupted.store.epoch_deadline_callback(move |_| match started() {
+        true => Ok(UpdateDeadline::Interrupt),
+        false => Ok(UpdateDeadline::Continue(1)),
+    });
     let ended = while_time_goes_by(|| interrupted.sync());
     let trap = ended.result.as_ref().unwrap_err().downcast_ref::<Trap>();
     assert_eq!(trap, Some(&Trap::Interrupt), "{ended:?}");
@@ -108,20 +100,12 @@ fn hostile_table() {
         run.table_capacity(capacity).sync().code()
     };
     // A command takes one, the process and its pipes four.
-    assert_eq!(
-        outcomes(run),
-        [Some(10), Some(11), Some(11), Some(11), Some(0)]
-    );
+    assert_eq!(outcomes(run), [Some(10), Some(11), Some(11), Some(11), Some(0)]);
 }
 
 #[test]
 fn hostile_table_pipe() {
-    let run = |capacity| {
-        Run::new(HOSTILE_TABLE_PIPE)
-            .table_capacity(capacity)
-            .sync()
-            .code()
-    };
+    let run = |capacity| Run::new(HOSTILE_TABLE_PIPE).table_capacity(capacity).sync().code();
     assert_eq!(outcomes(run), [Some(10), Some(0)]);
 }
 
@@ -167,10 +151,7 @@ fn hostile_descriptors() {
             let codes = codes();
             let (last, few) = codes.split_last().unwrap();
             assert_eq!(*last, Some(0));
-            assert!(
-                few.len() > 5 && few.iter().all(|code| *code == Some(10)),
-                "{codes:?}"
-            );
+            assert!(few.len() > 5 && few.iter().all(|code| *code == Some(10)), "{codes:?}");
         });
     });
 }
@@ -209,10 +190,7 @@ fn capability_set(rights: CapabilitySet) -> bool {
 fn hostile_stream() {
     for way in ["too-much", "unasked"] {
         let ended = run(HOSTILE_STREAM, way).trapped();
-        assert!(
-            ended.stderr.is_empty(),
-            "it was not the guest that gave up: {ended:?}"
-        );
+        assert!(ended.stderr.is_empty(), "it was not the guest that gave up: {ended:?}");
         let error = format!("{:?}", ended.result.unwrap_err());
         assert!(error.contains("more than check-write permitted"), "{error}");
     }
@@ -226,10 +204,7 @@ fn hostile_order() {
     }
     for way in ["pidfd-before-pollable", "stream-before-pollable"] {
         let ended = run(way).sync().trapped();
-        assert!(
-            ended.stderr.is_empty() && ended.stdout.is_empty(),
-            "{way}: {ended:?}"
-        );
+        assert!(ended.stderr.is_empty() && ended.stdout.is_empty(), "{way}: {ended:?}");
         let error = format!("{:?}", ended.result.unwrap_err());
         assert!(error.contains("child"), "{way}: {error}");
     }

@@ -11,9 +11,7 @@ fn sources(of: &[&str]) -> Vec<(PathBuf, String)> {
     let mut left: Vec<PathBuf> = of.iter().map(|path| Path::new(ROOT).join(path)).collect();
     while let Some(path) = left.pop() {
         if path.is_dir() {
-            let entries = fs::read_dir(&path)
-                .unwrap()
-                .map(|entry| entry.unwrap().path());
+            let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
             let is_ours = |path: &PathBuf| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 !name.starts_with('.') && name != "target" && !path.is_symlink()
@@ -30,9 +28,7 @@ fn sources(of: &[&str]) -> Vec<(PathBuf, String)> {
 
 /// A file's code, without comments.
 fn code(text: &str) -> String {
-    let lines = text
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default());
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -41,11 +37,7 @@ fn policy_and_plan_are_pure() {
     let pure = ["host/src/policy", "host/src/plan.rs", "host/src/request.rs"];
     for (path, text) in sources(&pure) {
         for impure in ["wasmtime", "rustix", "bindings", "tokio", "std::os"] {
-            assert!(
-                !code(&text).contains(impure),
-                "{} uses {impure}",
-                path.display()
-            );
+            assert!(!code(&text).contains(impure), "{} uses {impure}", path.display());
         }
     }
 }
@@ -67,10 +59,7 @@ fn one_place_is_dangerous() {
     let uses = [" {", " fn", " impl", " extern", " trait", "("].map(|next| format!("{word}{next}"));
     for (path, text) in sources(&[""]) {
         let code = code(&text);
-        let count: usize = uses
-            .iter()
-            .map(|used| code.matches(used.as_str()).count())
-            .sum();
+        let count: usize = uses.iter().map(|used| code.matches(used.as_str()).count()).sum();
         let allowed = match path.to_str() {
             // Machine code from a file of the user's own.
             Some("cli/src/component.rs") => 1,
@@ -90,22 +79,13 @@ fn one_place_is_dangerous() {
 fn every_other_crate_denies_it() {
     let denies = concat!("un", "safe_code");
     let mut roots = 0;
-    for (path, text) in sources(&[
-        "host",
-        "guest-sdk",
-        "cli",
-        "tests/all",
-        "tests/programs/src/lib.rs",
-        "xtask",
-    ]) {
+    for (path, text) in
+        sources(&["host", "guest-sdk", "cli", "tests/all", "tests/programs/src/lib.rs", "xtask"])
+    {
         let is_root = path.ends_with("src/lib.rs") || path.ends_with("main.rs");
         if is_root {
             roots += 1;
-            assert!(
-                text.contains("#![deny(") && text.contains(denies),
-                "{}",
-                path.display()
-            );
+            assert!(text.contains("#![deny(") && text.contains(denies), "{}", path.display());
         }
     }
     assert!(roots >= 6, "{roots} crates");

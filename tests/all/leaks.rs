@@ -32,11 +32,7 @@ pub fn leaves_nothing(body: impl Fn()) {
         thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(descriptors("self"), open);
-    assert!(
-        threads() <= running,
-        "{} threads, {running} before",
-        threads()
-    );
+    assert!(threads() <= running, "{} threads, {running} before", threads());
     assert_no_children();
 }
 
@@ -80,11 +76,7 @@ fn of_guests_that_trap() {
         leaves_nothing(|| {
             for way in ["abort", "memory", "exit", "forget"] {
                 let lifeline = Lifeline::new();
-                let run = || {
-                    Run::new(HOSTILE_TRAP)
-                        .allow(&["sh"])
-                        .args(&[way, &lifeline.path()])
-                };
+                let run = || Run::new(HOSTILE_TRAP).allow(&["sh"]).args(&[way, &lifeline.path()]);
                 run().sync();
                 current_thread().block_on(run().r#async());
                 lifeline.assert_gone();

@@ -28,10 +28,7 @@ impl Lifeline {
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let reader = openat(CWD, &path, flags, Mode::empty()).unwrap();
-        Lifeline {
-            place,
-            reader: reader.into(),
-        }
+        Lifeline { place, reader: reader.into() }
     }
 
     /// What the processes are to open for writing.

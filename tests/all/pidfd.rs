@@ -50,9 +50,7 @@ fn pidfd_signals() {
     let signals = [Signal::TERM, Signal::USR1, Signal::STOP, Signal::CONT];
     everywhere(|| {
         let run = Run::new(PIDFD_SIGNALS);
-        ["cat", "sh"]
-            .into_iter()
-            .fold(run, |run, name| run.grant(grant(name).signals(signals)))
+        ["cat", "sh"].into_iter().fold(run, |run, name| run.grant(grant(name).signals(signals)))
     });
 }
 
@@ -81,10 +79,7 @@ fn pidfd_terminal() {
         let output = helper(&guest).stdin(stdin).output().unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{place}: {output:?}");
-        assert!(
-            stdout.contains(&format!("it was run at {place}\n")),
-            "{stdout}"
-        );
+        assert!(stdout.contains(&format!("it was run at {place}\n")), "{stdout}");
     }
 }
 
@@ -101,11 +96,7 @@ fn pidfd_usage() {
 #[test]
 fn pidfd_drop() {
     let lifeline = Lifeline::new();
-    everywhere(|| {
-        Run::new(PIDFD_DROP)
-            .allow(&["sh"])
-            .args(&[&lifeline.path()])
-    });
+    everywhere(|| Run::new(PIDFD_DROP).allow(&["sh"]).args(&[&lifeline.path()]));
     lifeline.assert_gone();
 }
 

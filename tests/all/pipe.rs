@@ -21,10 +21,7 @@ fn pipe_full() {
 
 #[test]
 fn pipe_limit() {
-    let limits = Limits {
-        max_pipes: 4,
-        ..Limits::default()
-    };
+    let limits = Limits { max_pipes: 4, ..Limits::default() };
     let run = Run::new(PIPE_LIMIT).policy(Policy::new().limits(limits));
     run.allow(&["cat", "sh"]).sync().success();
 }

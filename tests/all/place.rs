@@ -39,12 +39,7 @@ impl Place {
     pub fn program(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
         let mut child = host_sh("exec cat > \"$1\"").arg(&path).spawn().unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(content.as_bytes())
-            .unwrap();
+        child.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
@@ -68,9 +63,6 @@ impl Drop for Place {
 /// A script that the test itself runs.
 fn host_sh(script: &str) -> Command {
     let mut command = Command::new("sh");
-    command
-        .args(["-c", script, "sh"])
-        .env("PATH", PATH)
-        .stdin(Stdio::piped());
+    command.args(["-c", script, "sh"]).env("PATH", PATH).stdin(Stdio::piped());
     command
 }

@@ -73,35 +73,19 @@ fn what_cannot_be_opened() {
     let root = place.root().to_str().unwrap();
     // The third line, and the column behind `path = ` or `cwd = `.
     let cases = [
-        (
-            format!("path = \"{root}/missing\""),
-            8,
-            "No such file or directory",
-        ),
+        (format!("path = \"{root}/missing\""), 8, "No such file or directory"),
         (format!("path = \"{root}\""), 8, "is a directory"),
         // Also for root, who may execute only what somebody may.
         (format!("path = \"{root}/plain\""), 8, "may not be executed"),
         (format!("path = \"{root}/plain/x\""), 8, "Not a directory"),
-        (
-            format!("path = \"true\"\ncwd = \"{root}/missing\""),
-            7,
-            "No such file or directory",
-        ),
-        (
-            format!("path = \"true\"\ncwd = \"{root}/plain\""),
-            7,
-            "Not a directory",
-        ),
+        (format!("path = \"true\"\ncwd = \"{root}/missing\""), 7, "No such file or directory"),
+        (format!("path = \"true\"\ncwd = \"{root}/plain\""), 7, "Not a directory"),
     ];
     for (lines, column, message) in cases {
         let text = format!("# A policy.\n[program.tool]\n{lines}\n");
         let line = text.lines().count();
         let policy = Policy::parse("dir/policy.toml", &text).unwrap();
-        let error = ProcessCtx::builder()
-            .policy(policy)
-            .build()
-            .unwrap_err()
-            .to_string();
+        let error = ProcessCtx::builder().policy(policy).build().unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
         assert!(error.contains("`tool`"), "{error}");
         assert!(!error.contains('\n'), "{error}");
@@ -112,10 +96,7 @@ fn what_cannot_be_opened() {
 
 #[test]
 fn what_cannot_be_opened_for_a_grant_in_code() {
-    let error = ProcessCtx::builder()
-        .initial_cwd("/no such directory")
-        .build()
-        .unwrap_err();
+    let error = ProcessCtx::builder().initial_cwd("/no such directory").build().unwrap_err();
     assert!(error.to_string().contains("/no such directory"), "{error}");
     let twice = ProcessCtx::builder().grant(grant("sh")).grant(grant("sh"));
     let error = twice.build().unwrap_err().to_string();
@@ -125,14 +106,9 @@ fn what_cannot_be_opened_for_a_grant_in_code() {
 #[test]
 fn a_bare_name_that_no_directory_has() {
     let body = || {
-        let error = ProcessCtx::builder()
-            .grant(grant("no such program"))
-            .build();
+        let error = ProcessCtx::builder().grant(grant("no such program")).build();
         let error = error.unwrap_err().to_string();
-        assert!(
-            error.contains("no directory of $PATH has an executable"),
-            "{error}"
-        );
+        assert!(error.contains("no directory of $PATH has an executable"), "{error}");
     };
     if is_helper(&body) {
         return body();

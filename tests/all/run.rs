@@ -22,19 +22,13 @@ pub struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl ProcessView for State {
     fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView {
-            ctx: &mut self.process,
-            table: &mut self.table,
-        }
+        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
     }
 }
 
@@ -86,22 +80,11 @@ pub fn grant(name: &str) -> Grant {
 impl Run {
     /// Starts with nothing granted.
     pub fn new(component: &'static str) -> Run {
-        let output = [
-            MemoryOutputPipe::new(PRINTED),
-            MemoryOutputPipe::new(PRINTED),
-        ];
+        let output = [MemoryOutputPipe::new(PRINTED), MemoryOutputPipe::new(PRINTED)];
         let mut wasi = WasiCtxBuilder::new();
-        wasi.arg("guest")
-            .stdout(output[0].clone())
-            .stderr(output[1].clone());
+        wasi.arg("guest").stdout(output[0].clone()).stderr(output[1].clone());
         let process = ProcessCtx::builder();
-        Run {
-            component,
-            process,
-            wasi,
-            output,
-            table_capacity: None,
-        }
+        Run { component, process, wasi, output, table_capacity: None }
     }
 
     /// Grants programs of these names.
@@ -162,18 +145,10 @@ impl Run {
             table.set_max_capacity(capacity);
         }
         let process = self.process.build().unwrap();
-        let state = State {
-            table,
-            process,
-            wasi: self.wasi.build(),
-        };
+        let state = State { table, process, wasi: self.wasi.build() };
         let mut store = Store::new(engine(), state);
         store.set_epoch_deadline(NEVER);
-        Ready {
-            store,
-            component: component(self.component),
-            output: self.output,
-        }
+        Ready { store, component: component(self.component), output: self.output }
     }
 
     /// Runs the guest in a synchronous embedder.

@@ -23,10 +23,7 @@ pub fn everywhere(run: impl Fn() -> Run) {
     run().sync().success();
     current_thread().block_on(run().r#async()).success();
     let runtime = multi_thread();
-    runtime
-        .block_on(runtime.spawn(run().r#async()))
-        .unwrap()
-        .success();
+    runtime.block_on(runtime.spawn(run().r#async())).unwrap().success();
 }
 
 /// Drives a future until it is ready, or until something else is so: then it is

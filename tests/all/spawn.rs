@@ -22,11 +22,7 @@ fn spawn_output() {
 #[test]
 fn spawn_status() {
     let place = Place::new();
-    everywhere(|| {
-        Run::new(SPAWN_STATUS)
-            .allow(&["sh"])
-            .dir(place.root(), "/dir", ReadWrite)
-    });
+    everywhere(|| Run::new(SPAWN_STATUS).allow(&["sh"]).dir(place.root(), "/dir", ReadWrite));
 }
 
 #[test]
@@ -35,10 +31,7 @@ fn spawn_arguments() {
 }
 
 fn limited(component: &'static str, max_argument_bytes: u64, place: &Place) -> Run {
-    let limits = Limits {
-        max_argument_bytes,
-        ..Limits::default()
-    };
+    let limits = Limits { max_argument_bytes, ..Limits::default() };
     let run = Run::new(component).policy(Policy::new().limits(limits));
     run.allow(&["sh"]).dir(place.root(), "/dir", ReadWrite)
 }
@@ -46,17 +39,13 @@ fn limited(component: &'static str, max_argument_bytes: u64, place: &Place) -> R
 #[test]
 fn spawn_arguments_beyond_host() {
     let place = Place::new();
-    limited(SPAWN_ARGUMENTS_BEYOND_HOST, 4096, &place)
-        .sync()
-        .success();
+    limited(SPAWN_ARGUMENTS_BEYOND_HOST, 4096, &place).sync().success();
 }
 
 #[test]
 fn spawn_arguments_beyond_kernel() {
     let place = Place::new();
-    limited(SPAWN_ARGUMENTS_BEYOND_KERNEL, 1 << 26, &place)
-        .sync()
-        .success();
+    limited(SPAWN_ARGUMENTS_BEYOND_KERNEL, 1 << 26, &place).sync().success();
 }
 
 #[test]
@@ -66,15 +55,9 @@ fn spawn_malformed() {
 
 #[test]
 fn spawn_environment() {
-    let fixed = Grant::permissive("fixed", "env")
-        .env("FIXED", "1")
-        .env_inherit("PATH");
-    let fixed = fixed
-        .env_allow("CHOSEN".parse().unwrap())
-        .env_allow("LC_*".parse().unwrap());
-    let run = Run::new(SPAWN_ENVIRONMENT)
-        .grant(fixed)
-        .grant(Grant::permissive("empty", "env"));
+    let fixed = Grant::permissive("fixed", "env").env("FIXED", "1").env_inherit("PATH");
+    let fixed = fixed.env_allow("CHOSEN".parse().unwrap()).env_allow("LC_*".parse().unwrap());
+    let run = Run::new(SPAWN_ENVIRONMENT).grant(fixed).grant(Grant::permissive("empty", "env"));
     let path = std::env::var("PATH").unwrap();
     run.env("GUEST", "1").args(&[&path]).sync().success();
 }
@@ -84,20 +67,12 @@ fn spawn_directory() {
     let place = Place::new();
     fs::create_dir(place.path("sub")).unwrap();
     fs::write(place.path("file"), "").unwrap();
-    let links = [
-        ("inside", "sub"),
-        ("out", ".."),
-        ("absolute", place.root().to_str().unwrap()),
-    ];
+    let links = [("inside", "sub"), ("out", ".."), ("absolute", place.root().to_str().unwrap())];
     for (name, target) in links {
         symlink(target, place.path(name)).unwrap();
     }
     let root = place.root().to_str().unwrap();
-    let run = || {
-        Run::new(SPAWN_DIRECTORY)
-            .allow(&["sh"])
-            .dir(place.root(), "/dir", ReadWrite)
-    };
+    let run = || Run::new(SPAWN_DIRECTORY).allow(&["sh"]).dir(place.root(), "/dir", ReadWrite);
     run().args(&["/", root]).sync().success();
     let elsewhere = run().process(|process| process.initial_cwd("/usr"));
     elsewhere.args(&["/usr", root]).sync().success();

@@ -18,26 +18,15 @@ for_each_stdio_program!(assert_test_exists);
 
 #[test]
 fn stdio_inherit() {
-    let guest = || {
-        Run::new(STDIO_INHERIT)
-            .allow(&["cat", "sh"])
-            .sync()
-            .success()
-    };
+    let guest = || Run::new(STDIO_INHERIT).allow(&["cat", "sh"]).sync().success();
     if is_helper(&guest) {
         guest();
         return;
     }
     let mut host = helper(&guest);
-    host.stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    host.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut host = host.spawn().unwrap();
-    host.stdin
-        .take()
-        .unwrap()
-        .write_all(b"through the host\n")
-        .unwrap();
+    host.stdin.take().unwrap().write_all(b"through the host\n").unwrap();
     let output = host.wait_with_output().unwrap();
     let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -56,10 +45,7 @@ fn stdio_files() {
     let (read, write) = (Place::new(), Place::new());
     fs::write(read.path("in"), "from the host\n").unwrap();
     let run = Run::new(STDIO_FILES).allow(&["cat", "sh"]);
-    run.dir(read.root(), "/ro", ReadOnly)
-        .dir(write.root(), "/rw", ReadWrite)
-        .sync()
-        .success();
+    run.dir(read.root(), "/ro", ReadOnly).dir(write.root(), "/rw", ReadWrite).sync().success();
 }
 
 #[test]
@@ -81,29 +67,21 @@ fn stdio_half_close() {
 fn stdio_bulk() {
     isolated(|| {
         let run = |size: usize| {
-            let run = Run::new(STDIO_BULK)
-                .allow(&["sh"])
-                .args(&[&size.to_string()]);
+            let run = Run::new(STDIO_BULK).allow(&["sh"]).args(&[&size.to_string()]);
             run.sync().success();
         };
         run(1 << 20);
         let before = peak_memory();
         run(64 << 20);
         let grown = peak_memory() - before;
-        assert!(
-            grown < 16 << 20,
-            "the host kept {grown} bytes of what only went through"
-        );
+        assert!(grown < 16 << 20, "the host kept {grown} bytes of what only went through");
     });
 }
 
 /// The most memory that this process ever had.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 

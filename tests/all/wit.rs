@@ -16,36 +16,17 @@ fn every_item_is_documented() {
 
     for (name, world) in &package.worlds {
         let world = &resolve.worlds[*world];
-        check(
-            &mut missing,
-            name,
-            Some(&world.docs),
-            Some(&world.stability),
-        );
+        check(&mut missing, name, Some(&world.docs), Some(&world.stability));
         for item in world.imports.values().chain(world.exports.values()) {
             if let WorldItem::Interface { stability, .. } = item {
-                check(
-                    &mut missing,
-                    &format!("an item of {name}"),
-                    None,
-                    Some(stability),
-                );
+                check(&mut missing, &format!("an item of {name}"), None, Some(stability));
             }
         }
     }
-    assert!(
-        package.interfaces.len() >= 5,
-        "{:?}",
-        package.interfaces.keys()
-    );
+    assert!(package.interfaces.len() >= 5, "{:?}", package.interfaces.keys());
     for (name, interface) in &package.interfaces {
         let interface = &resolve.interfaces[*interface];
-        check(
-            &mut missing,
-            name,
-            Some(&interface.docs),
-            Some(&interface.stability),
-        );
+        check(&mut missing, name, Some(&interface.docs), Some(&interface.stability));
         for (item, id) in &interface.types {
             let path = format!("{name}.{item}");
             check_type(&resolve, &mut missing, &path, *id);
@@ -58,11 +39,7 @@ fn every_item_is_documented() {
 }
 
 fn check(missing: &mut Vec<String>, path: &str, docs: Option<&Docs>, since: Option<&Stability>) {
-    let is_blank = |docs: &Docs| {
-        docs.contents
-            .as_deref()
-            .is_none_or(|text| text.trim().is_empty())
-    };
+    let is_blank = |docs: &Docs| docs.contents.as_deref().is_none_or(|text| text.trim().is_empty());
     if docs.is_some_and(is_blank) {
         missing.push(format!("{path} has no documentation"));
     }
@@ -78,26 +55,18 @@ fn check_type(resolve: &Resolve, missing: &mut Vec<String>, path: &str, id: Type
         TypeDefKind::Type(Type::Id(_)) => {
             return check(missing, path, None, Some(&def.stability));
         }
-        TypeDefKind::Record(record) => record
-            .fields
-            .iter()
-            .map(|field| (&*field.name, &field.docs))
-            .collect(),
-        TypeDefKind::Variant(variant) => variant
-            .cases
-            .iter()
-            .map(|case| (&*case.name, &case.docs))
-            .collect(),
-        TypeDefKind::Enum(cases) => cases
-            .cases
-            .iter()
-            .map(|case| (&*case.name, &case.docs))
-            .collect(),
-        TypeDefKind::Flags(flags) => flags
-            .flags
-            .iter()
-            .map(|flag| (&*flag.name, &flag.docs))
-            .collect(),
+        TypeDefKind::Record(record) => {
+            record.fields.iter().map(|field| (&*field.name, &field.docs)).collect()
+        }
+        TypeDefKind::Variant(variant) => {
+            variant.cases.iter().map(|case| (&*case.name, &case.docs)).collect()
+        }
+        TypeDefKind::Enum(cases) => {
+            cases.cases.iter().map(|case| (&*case.name, &case.docs)).collect()
+        }
+        TypeDefKind::Flags(flags) => {
+            flags.flags.iter().map(|flag| (&*flag.name, &flag.docs)).collect()
+        }
         _ => Vec::new(),
     };
     check(missing, path, Some(&def.docs), Some(&def.stability));
@@ -107,12 +76,7 @@ fn check_type(resolve: &Resolve, missing: &mut Vec<String>, path: &str, id: Type
 }
 
 fn check_function(resolve: &Resolve, missing: &mut Vec<String>, path: &str, function: &Function) {
-    check(
-        missing,
-        path,
-        Some(&function.docs),
-        Some(&function.stability),
-    );
+    check(missing, path, Some(&function.docs), Some(&function.stability));
     let text = function.docs.contents.as_deref().unwrap_or_default();
     if fails(resolve, function) && !text.contains("# Typical errors") {
         missing.push(format!("{path} does not say how it fails"));
@@ -121,10 +85,7 @@ fn check_function(resolve: &Resolve, missing: &mut Vec<String>, path: &str, func
 
 /// Whether a function returns a result with an error in it.
 fn fails(resolve: &Resolve, function: &Function) -> bool {
-    assert!(
-        !matches!(function.kind, FunctionKind::AsyncFreestanding),
-        "not in WASI 0.2"
-    );
+    assert!(!matches!(function.kind, FunctionKind::AsyncFreestanding), "not in WASI 0.2");
     let Some(Type::Id(id)) = function.result else {
         return false;
     };

@@ -31,21 +31,9 @@ pub fn build(guests: &Guests<'_>) -> Result<PathBuf, String> {
     let mut command = Command::new(&cargo);
     command
         .current_dir(workspace())
-        .args([
-            "build",
-            "--target",
-            TARGET,
-            "--profile",
-            guests.profile,
-            "--target-dir",
-        ])
+        .args(["build", "--target", TARGET, "--profile", guests.profile, "--target-dir"])
         .arg(guests.target_dir)
-        .args(
-            guests
-                .packages
-                .iter()
-                .flat_map(|package| ["--package", package]),
-        )
+        .args(guests.packages.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         // Cargo reads the standard output of a build script.
         .stdout(std::io::stderr());
@@ -61,9 +49,7 @@ pub fn build(guests: &Guests<'_>) -> Result<PathBuf, String> {
     for variable in theirs {
         command.env_remove(variable);
     }
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
     match status.success() {
         true => Ok(guests.target_dir.join(TARGET).join(guests.profile)),
         false => Err(format!("cannot build {}", guests.packages.join(", "))),

@@ -31,20 +31,12 @@ fn main() -> ExitCode {
 fn demo() -> Result<ExitCode, String> {
     let root = workspace();
     let target_dir = Path::new("target");
-    say(&format!(
-        "cargo build --release --target {TARGET} --package ci"
-    ));
-    build(&Guests {
-        packages: &["ci"],
-        profile: "release",
-        target_dir,
-    })?;
+    say(&format!("cargo build --release --target {TARGET} --package ci"));
+    build(&Guests { packages: &["ci"], profile: "release", target_dir })?;
 
     let runner = format!("target/{TARGET}/release/ci.wasm");
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(root)
-        .args(["run", "--package", "offspring-cli", "--", "run"]);
+    command.current_dir(root).args(["run", "--package", "offspring-cli", "--", "run"]);
     let args = [
         "--policy",
         "examples/ci/policy.toml",
@@ -57,14 +49,9 @@ fn demo() -> Result<ExitCode, String> {
         "--",
         "/repo/examples/ci/pipeline.yml",
     ];
-    say(&format!(
-        "cargo run --package offspring-cli -- run {}",
-        args.join(" ")
-    ));
-    let status = command
-        .args(args)
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    say(&format!("cargo run --package offspring-cli -- run {}", args.join(" ")));
+    let status =
+        command.args(args).status().map_err(|error| format!("cannot run cargo: {error}"))?;
     match status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(code) => Ok(ExitCode::from(code)),
         None => Err(format!("the pipeline did not end by itself: {status}")),

@@ -33,10 +33,7 @@ fn main() -> io::Result<()> {
 /// One program, started and waited for.
 fn spawn() -> io::Result<()> {
     let mut command = Command::new("program");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let status = command.status()?;
     match status.success() {
         true => Ok(()),
@@ -58,10 +55,7 @@ const BYTES: &str = "268435456";
 fn stdout() -> io::Result<()> {
     let mut command = Command::new("writer");
     command.args(["-c", BYTES, "/dev/zero"]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let mut buffer = vec![0; 64 * 1024];
     if let Some(mut stdout) = child.stdout.take() {

@@ -43,9 +43,7 @@ impl Lines {
 /// How many of these bytes do not cut a character in two.
 fn whole_characters(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(4);
-    let start = bytes[tail..]
-        .iter()
-        .rposition(|&byte| byte & 0b1100_0000 != 0b1000_0000);
+    let start = bytes[tail..].iter().rposition(|&byte| byte & 0b1100_0000 != 0b1000_0000);
     match start.map(|start| tail + start) {
         Some(start) if start > 0 && bytes[start] >= 0b1100_0000 => start,
         _ => bytes.len(),
@@ -87,9 +85,7 @@ fn escape<'a>(rest: &mut std::str::Chars<'a>) -> Option<&'a str> {
             let text = rest.as_str();
             let end = rest.position(|c| ('@'..='~').contains(&c))?;
             let code = text.get(..end)?;
-            let colour = code
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':'));
+            let colour = code.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':'));
             (colour && text[end..].starts_with('m')).then_some(code)
         }
         // Titles, links and the like end with BEL or ESC \.
@@ -137,10 +133,7 @@ mod tests {
         let long = format!("x{}", "ä".repeat(MAX_LINE));
         let cut = lines(&[long.as_bytes()]);
         assert_eq!(cut.len(), 3);
-        assert!(
-            cut.iter()
-                .all(|line| line.len() <= MAX_LINE && !line.contains('\u{fffd}'))
-        );
+        assert!(cut.iter().all(|line| line.len() <= MAX_LINE && !line.contains('\u{fffd}')));
         assert_eq!(cut.concat(), long);
         assert_eq!(lines(&[&[0x80; MAX_LINE + 1]]).len(), 2);
     }

@@ -59,10 +59,7 @@ impl Node {
             Value::List(items) => items.as_slice(),
             _ => std::slice::from_ref(self),
         };
-        items
-            .iter()
-            .map(|item| Ok((item.place, item.text(what)?)))
-            .collect()
+        items.iter().map(|item| Ok((item.place, item.text(what)?))).collect()
     }
 
     pub fn flag(&self, what: &str) -> Result<bool, Problem> {
@@ -76,22 +73,16 @@ impl Node {
     pub fn minutes(&self, what: &str) -> Result<Duration, Problem> {
         let text = self.text(what)?;
         let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0);
-        minutes
-            .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok())
-            .ok_or_else(|| {
-                self.problem(format!(
-                    "{what} is a number of minutes above 0, not `{text}`"
-                ))
-            })
+        minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()).ok_or_else(
+            || self.problem(format!("{what} is a number of minutes above 0, not `{text}`")),
+        )
     }
 
     /// Adds the variables to those that are there already.
     pub fn env(&self, env: &mut BTreeMap<String, String>) -> Result<(), Problem> {
         for (key, value) in self.map("`env`")? {
             if key.text.is_empty() || key.text.contains(['=', '\0']) {
-                return Err(key
-                    .place
-                    .problem(format!("`{}` cannot name a variable", key.text)));
+                return Err(key.place.problem(format!("`{}` cannot name a variable", key.text)));
             }
             let value = value.any_text(&format!("`{}`", key.text))?;
             env.insert(key.text.clone(), value.to_owned());
@@ -109,14 +100,10 @@ impl Key {
     /// is not supported.
     pub fn unknown(&self, what: &str, known: &[&str], unsupported: &[(&str, &str)]) -> Problem {
         let key = &self.text;
-        self.place
-            .problem(match unsupported.iter().find(|(name, _)| name == key) {
-                Some((_, instead)) => format!("`{key}` is not supported in {what}: {instead}"),
-                None => format!(
-                    "{what} has no key `{key}`{}",
-                    hint(key, known.iter().copied())
-                ),
-            })
+        self.place.problem(match unsupported.iter().find(|(name, _)| name == key) {
+            Some((_, instead)) => format!("`{key}` is not supported in {what}: {instead}"),
+            None => format!("{what} has no key `{key}`{}", hint(key, known.iter().copied())),
+        })
     }
 
     /// Checks a name that other places refer to.
@@ -128,9 +115,7 @@ impl Key {
 /// Checks a name that other places refer to.
 pub fn identifier(text: &str, place: Place) -> Result<&str, Problem> {
     let mut chars = text.chars();
-    let first = chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return Ok(text);
     }

@@ -22,9 +22,7 @@ fn visit(
         return None;
     }
     path.push(node);
-    let found = needs[node]
-        .iter()
-        .find_map(|&next| visit(next, needs, done, path));
+    let found = needs[node].iter().find_map(|&next| visit(next, needs, done, path));
     path.pop();
     done[node] = true;
     found
@@ -39,9 +37,6 @@ mod tests {
         assert_eq!(cycle(&[]), None);
         assert_eq!(cycle(&[vec![], vec![0], vec![0], vec![1, 2]]), None);
         assert_eq!(cycle(&[vec![0]]), Some(vec![0]));
-        assert_eq!(
-            cycle(&[vec![], vec![0, 3], vec![1], vec![2]]),
-            Some(vec![1, 3, 2])
-        );
+        assert_eq!(cycle(&[vec![], vec![0, 3], vec![1], vec![2]]), Some(vec![1, 3, 2]));
     }
 }

@@ -37,18 +37,9 @@ struct Program {
 impl Host {
     pub fn ask() -> Self {
         let programs = grants().into_iter().map(|grant| {
-            (
-                grant.name,
-                Program {
-                    max_children: grant.max_children,
-                    cwd: grant.cwd,
-                },
-            )
+            (grant.name, Program { max_children: grant.max_children, cwd: grant.cwd })
         });
-        Self {
-            max_children: limits().max_children,
-            programs: programs.collect(),
-        }
+        Self { max_children: limits().max_children, programs: programs.collect() }
     }
 
     /// Whether the program may be told where to run.
@@ -68,10 +59,7 @@ impl Host {
         let all = || wanted.iter().chain(live);
         fits(Some(self.max_children), all().count())
             && wanted.iter().all(|name| {
-                let most = self
-                    .programs
-                    .get(*name)
-                    .and_then(|program| program.max_children);
+                let most = self.programs.get(*name).and_then(|program| program.max_children);
                 fits(most, all().filter(|other| *other == name).count())
             })
     }
@@ -95,16 +83,11 @@ mod tests {
 
     #[test]
     fn room_is_counted_by_program_and_in_all() {
-        let program = |max_children| Program {
-            max_children,
-            cwd: true,
-        };
+        let program = |max_children| Program { max_children, cwd: true };
         let programs = [("sh", Some(2)), ("git", None)];
         let host = Host {
             max_children: 3,
-            programs: programs
-                .map(|(name, most)| (name.to_owned(), program(most)))
-                .into(),
+            programs: programs.map(|(name, most)| (name.to_owned(), program(most))).into(),
         };
         assert!(host.has_room(&["sh"], &["sh"]));
         assert!(!host.has_room(&["sh"], &["sh", "sh"]));

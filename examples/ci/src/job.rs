@@ -56,11 +56,7 @@ impl<'a> JobRun<'a> {
             job,
             state: State::Waiting,
             started: None,
-            names: job
-                .steps
-                .iter()
-                .map(|step| name(&job.name, &step.name))
-                .collect(),
+            names: job.steps.iter().map(|step| name(&job.name, &step.name)).collect(),
             rows: job.steps.iter().map(|_| None).collect(),
             next: 0,
             live: Vec::new(),
@@ -95,20 +91,14 @@ impl<'a> JobRun<'a> {
 
     /// The programs that it runs now.
     pub fn live_programs(&self) -> Vec<&'a str> {
-        self.live
-            .iter()
-            .filter_map(|live| self.program(live.step))
-            .collect()
+        self.live.iter().filter_map(|live| self.program(live.step)).collect()
     }
 
     /// The programs that the next call of `advance` starts.
     pub fn next_programs(&self) -> Vec<&'a str> {
         match self.is_over() {
             true => Vec::new(),
-            false => self
-                .pipeline()
-                .filter_map(|step| self.program(step))
-                .collect(),
+            false => self.pipeline().filter_map(|step| self.program(step)).collect(),
         }
     }
 
@@ -139,18 +129,11 @@ impl<'a> JobRun<'a> {
                 screen.note(self.index, &self.names[step], text);
                 return self.skip(pipeline);
             }
-            let joints = Joints {
-                stdin: stdin.take(),
-                feeds_next: self.job.feeds_next(step),
-            };
+            let joints = Joints { stdin: stdin.take(), feeds_next: self.job.feeds_next(step) };
             match self.begin(step, host, root, joints) {
                 Ok(output) => {
                     let text = format!("$ {}", self.job.steps[step].script);
-                    screen.note(
-                        self.index,
-                        &self.names[step],
-                        &clean(text.as_bytes(), false),
-                    );
+                    screen.note(self.index, &self.names[step], &clean(text.as_bytes(), false));
                     stdin = output;
                 }
                 Err((outcome, text)) => {
@@ -178,11 +161,7 @@ impl<'a> JobRun<'a> {
         self.live.retain_mut(|live| {
             let Some(end) = live.ended() else { return true };
             live.lines.finish(|line| {
-                screen.line(
-                    self.index,
-                    &self.names[live.step],
-                    &clean(line, screen.colour),
-                );
+                screen.line(self.index, &self.names[live.step], &clean(line, screen.colour));
             });
             ended.push((live.step, end));
             false
@@ -203,9 +182,7 @@ impl<'a> JobRun<'a> {
         joints: Joints,
     ) -> Result<Option<PipeReader>, (Outcome, String)> {
         let job = self.job;
-        let elapsed = self
-            .started
-            .map_or(Duration::ZERO, |started| started.elapsed());
+        let elapsed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let left = job.timeout.map(|timeout| timeout.saturating_sub(elapsed));
         if left == Some(Duration::ZERO) {
             return Err((Outcome::Deadline, "the time of the job is up".into()));

@@ -58,10 +58,7 @@ fn ci() -> Result<bool, String> {
     let text = read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
     let workflow = parse::parse(&text).map_err(|problem| {
         let place = problem.place;
-        format!(
-            "{path}:{}:{}: {}",
-            place.line, place.column, problem.message
-        )
+        format!("{path}:{}:{}: {}", place.line, place.column, problem.message)
     })?;
     let root = host::root(Path::new(path));
 
@@ -84,14 +81,9 @@ fn ci() -> Result<bool, String> {
 
 fn read(path: &str) -> io::Result<String> {
     let mut text = String::new();
-    fs::File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)?;
+    fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!(
-            "longer than {} KiB",
-            MAX_FILE_BYTES >> 10
-        )));
+        return Err(io::Error::other(format!("longer than {} KiB", MAX_FILE_BYTES >> 10)));
     }
     Ok(text)
 }

@@ -3,10 +3,7 @@
 /// The known word that is closest to this one, as a hint to append to a
 /// message; empty when none is close.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|known| (distance(word, known), known))
-        .min();
+    let near = known.into_iter().map(|known| (distance(word, known), known)).min();
     match near {
         Some((distance, known)) if distance <= (word.len() / 3).max(1) => {
             format!(": did you mean `{known}`?")
@@ -18,12 +15,7 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String 
 /// How many characters must be put in, taken out, replaced or swapped with
 /// their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let fold = |text: &str| {
-        text.to_lowercase()
-            .replace('_', "-")
-            .chars()
-            .collect::<Vec<_>>()
-    };
+    let fold = |text: &str| text.to_lowercase().replace('_', "-").chars().collect::<Vec<_>>();
     let (a, b) = (fold(a), fold(b));
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {
@@ -58,10 +50,7 @@ mod tests {
     #[test]
     fn only_what_is_close_is_suggested() {
         let keys = ["run", "name", "timeout-minutes"];
-        assert_eq!(
-            hint("timout-minutes", keys),
-            ": did you mean `timeout-minutes`?"
-        );
+        assert_eq!(hint("timout-minutes", keys), ": did you mean `timeout-minutes`?");
         assert_eq!(hint("nam", keys), ": did you mean `name`?");
         assert_eq!(hint("matrix", keys), "");
     }

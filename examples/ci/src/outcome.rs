@@ -72,9 +72,7 @@ impl Outcome {
 
     /// A process that was not started.
     pub fn refused(error: &io::Error) -> Self {
-        let reason = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<SpawnError>());
+        let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<SpawnError>());
         match reason.map(|reason| (&reason.stage, &reason.code)) {
             Some((Stage::Policy(key), ErrorCode::AccessDenied)) => Self::Denied(key.clone()),
             _ => Self::NotStarted,

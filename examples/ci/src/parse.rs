@@ -8,16 +8,8 @@ use crate::steps::{Defaults, steps};
 use crate::workflow::{Job, Place, Problem, Workflow};
 use crate::yaml::{Node, parse as tree};
 
-const WORKFLOW_KEYS: &[&str] = &[
-    "name",
-    "run-name",
-    "on",
-    "permissions",
-    "concurrency",
-    "env",
-    "defaults",
-    "jobs",
-];
+const WORKFLOW_KEYS: &[&str] =
+    &["name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs"];
 
 const JOB_KEYS: &[&str] = &[
     "name",
@@ -35,10 +27,7 @@ const JOB_KEYS: &[&str] = &[
 const JOB_UNSUPPORTED: &[(&str, &str)] = &[
     ("if", "every job runs, or is left out of the file"),
     ("strategy", "write one job for each case"),
-    (
-        "container",
-        "steps run as processes on the host, under its policy",
-    ),
+    ("container", "steps run as processes on the host, under its policy"),
     ("services", "start what is needed in a step"),
     ("uses", "workflows of other files are not read"),
     ("with", "workflows of other files are not read"),
@@ -83,10 +72,7 @@ fn jobs_of(node: &Node, defaults: &Defaults) -> Result<Workflow, Problem> {
 
     let ids: Vec<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
     for (job, needs) in jobs.iter_mut().zip(&wanted) {
-        job.needs = needs
-            .iter()
-            .map(|need| find(need, &ids))
-            .collect::<Result<_, _>>()?;
+        job.needs = needs.iter().map(|need| find(need, &ids)).collect::<Result<_, _>>()?;
     }
     let needs: Vec<Vec<usize>> = jobs.iter().map(|job| job.needs.clone()).collect();
     if let Some(cycle) = graph::cycle(&needs) {
@@ -100,10 +86,7 @@ fn jobs_of(node: &Node, defaults: &Defaults) -> Result<Workflow, Problem> {
 
 fn find((place, name): &(Place, &str), ids: &[&str]) -> Result<usize, Problem> {
     ids.iter().position(|id| id == name).ok_or_else(|| {
-        place.problem(format!(
-            "there is no job `{name}`{}",
-            hint(name, ids.iter().copied())
-        ))
+        place.problem(format!("there is no job `{name}`{}", hint(name, ids.iter().copied())))
     })
 }
 

@@ -80,38 +80,23 @@ impl Process {
         command.stdin(joints.stdin.map_or(Stdio::null(), Stdio::from));
 
         let (mut child, output) = if joints.feeds_next {
-            let mut child = command
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()?;
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
             let errors = child.stderr.take();
             (child, errors)
         } else {
             // One pipe for both keeps them in the order they were written in.
             let (reader, writer) = pipe()?;
-            (
-                command.stdout(&writer).stderr(writer).spawn()?,
-                Some(reader),
-            )
+            (command.stdout(&writer).stderr(writer).spawn()?, Some(reader))
         };
         let next = child.stdout.take();
-        let process = Self {
-            step: index,
-            lines: Lines::default(),
-            child,
-            output,
-            started,
-            end: None,
-        };
+        let process =
+            Self { step: index, lines: Lines::default(), child, output, started, end: None };
         Ok((process, next))
     }
 
     /// What to wait for.
     pub fn events(&self) -> impl Iterator<Item = (Event, Pollable)> {
-        let output = self
-            .output
-            .as_ref()
-            .map(|output| (Event::Output, output.pollable()));
+        let output = self.output.as_ref().map(|output| (Event::Output, output.pollable()));
         let end = match &self.end {
             None => (Event::Exit, self.child.pidfd().pollable()),
             Some(end) => {
@@ -146,11 +131,7 @@ impl Process {
 
     /// Gives the end, when there is nothing more to come.
     pub fn ended(&mut self) -> Option<End> {
-        if self.output.is_some() {
-            None
-        } else {
-            self.end.take()
-        }
+        if self.output.is_some() { None } else { self.end.take() }
     }
 
     fn read(&mut self) -> io::Result<Vec<u8>> {

@@ -23,11 +23,8 @@ pub fn table(rows: &[Row], total: Duration, colour: bool) -> String {
 
     let mut text = String::from("\n");
     let head = HEAD.map(str::to_owned);
-    let _ = writeln!(
-        text,
-        "{}",
-        paint(line(&head, &widths, |_, cell| cell).trim_end(), "1", colour)
-    );
+    let _ =
+        writeln!(text, "{}", paint(line(&head, &widths, |_, cell| cell).trim_end(), "1", colour));
     for (row, cells) in rows.iter().zip(&cells) {
         let outcome = |column, cell: String| match column {
             1 => paint(&cell, row.verdict().colour(), colour),
@@ -44,17 +41,13 @@ fn line(
     widths: &[usize; 5],
     decorate: impl Fn(usize, String) -> String,
 ) -> String {
-    let columns = cells
-        .iter()
-        .zip(widths)
-        .enumerate()
-        .map(|(column, (cell, &width))| {
-            let cell = match column < TEXT_COLUMNS {
-                true => format!("{cell:<width$}"),
-                false => format!("{cell:>width$}"),
-            };
-            decorate(column, cell)
-        });
+    let columns = cells.iter().zip(widths).enumerate().map(|(column, (cell, &width))| {
+        let cell = match column < TEXT_COLUMNS {
+            true => format!("{cell:<width$}"),
+            false => format!("{cell:>width$}"),
+        };
+        decorate(column, cell)
+    });
     columns.collect::<Vec<_>>().join("  ")
 }
 
@@ -67,13 +60,7 @@ fn cells(row: &Row) -> [String; 5] {
         Some((cpu, peak)) => (time(cpu), memory(peak)),
         None => (String::new(), String::new()),
     };
-    [
-        row.step.clone(),
-        outcome,
-        row.wall.map(time).unwrap_or_default(),
-        cpu,
-        peak,
-    ]
+    [row.step.clone(), outcome, row.wall.map(time).unwrap_or_default(), cpu, peak]
 }
 
 fn summary(rows: &[Row], total: Duration, colour: bool) -> String {
@@ -93,11 +80,7 @@ fn summary(rows: &[Row], total: Duration, colour: bool) -> String {
         _ => ("failed", "1;31"),
     };
     let word = paint(word, code, colour);
-    let steps = if rows.len() == 1 {
-        "1 step".into()
-    } else {
-        format!("{} steps", rows.len())
-    };
+    let steps = if rows.len() == 1 { "1 step".into() } else { format!("{} steps", rows.len()) };
     format!("{word}: {steps} in {}: {}", time(total), parts.join(", "))
 }
 
@@ -145,21 +128,9 @@ mod tests {
     #[test]
     fn the_whole_table() {
         let mut rows = vec![
-            row(
-                "git/log",
-                Outcome::Ok,
-                Some((12, PeakMemory::AtMost(12_900_000))),
-            ),
-            row(
-                "git/status --short",
-                Outcome::Exit(3),
-                Some((1234, PeakMemory::Exact(700_000))),
-            ),
-            row(
-                "build",
-                Outcome::Signal(Signal::KILL),
-                Some((3, PeakMemory::Exact(3 << 30))),
-            ),
+            row("git/log", Outcome::Ok, Some((12, PeakMemory::AtMost(12_900_000)))),
+            row("git/status --short", Outcome::Exit(3), Some((1234, PeakMemory::Exact(700_000)))),
+            row("build", Outcome::Signal(Signal::KILL), Some((3, PeakMemory::Exact(3 << 30)))),
             row("publish", Outcome::Denied("args".into()), None),
             row("later", Outcome::Skipped, None),
         ];
@@ -184,10 +155,8 @@ failed: 5 steps in 1 m 05 s: 1 passed, 2 failed, 1 failed as allowed, 1 skipped
             row("b", Outcome::Deadline, Some((1, PeakMemory::Exact(1)))),
         ];
         let coloured = table(&rows, Duration::ZERO, true);
-        let lines: Vec<String> = coloured
-            .lines()
-            .map(|line| crate::clean::clean(line.as_bytes(), false))
-            .collect();
+        let lines: Vec<String> =
+            coloured.lines().map(|line| crate::clean::clean(line.as_bytes(), false)).collect();
         let plain = table(&rows, Duration::ZERO, false);
         assert_eq!(lines, plain.lines().collect::<Vec<_>>());
         assert!(coloured.contains("\x1b[31mdeadline\x1b[0m"));

@@ -64,8 +64,5 @@ fn wait(runs: &[JobRun<'_>]) -> Vec<(usize, usize, Event)> {
         }
     }
     let ready = poll(&pollables.iter().collect::<Vec<_>>());
-    ready
-        .into_iter()
-        .map(|index| events[index as usize])
-        .collect()
+    ready.into_iter().map(|index| events[index as usize]).collect()
 }

@@ -22,11 +22,7 @@ pub struct Screen {
 
 impl Screen {
     pub fn new(colour: bool) -> Self {
-        Self {
-            colour,
-            width: 0,
-            pending: String::new(),
-        }
+        Self { colour, width: 0, pending: String::new() }
     }
 
     /// Leaves room for this name.
@@ -80,20 +76,13 @@ impl Verdict {
 }
 
 pub fn paint(text: &str, code: &str, colour: bool) -> String {
-    if colour {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
+    if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Names a step for the screen: short, in one line, and without anything that
 /// a terminal would obey.
 pub fn name(job: &str, step: &str) -> String {
-    let name: String = format!("{job}/{step}")
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
+    let name: String = format!("{job}/{step}").chars().filter(|c| !c.is_control()).collect();
     match name.char_indices().nth(MAX_NAME) {
         None => name,
         Some(_) => name.chars().take(MAX_NAME - 1).chain(['…']).collect(),

@@ -21,10 +21,8 @@ const STEP_KEYS: &[&str] = &[
     "stdin",
 ];
 
-const STEP_UNSUPPORTED: &[(&str, &str)] = &[(
-    "if",
-    "every step runs unless one before it failed; a script can decide for itself",
-)];
+const STEP_UNSUPPORTED: &[(&str, &str)] =
+    &[("if", "every step runs unless one before it failed; a script can decide for itself")];
 
 /// What steps take over from their job and file.
 #[derive(Clone, Default)]
@@ -94,15 +92,8 @@ impl Shell {
                 return Ok(Action::Run { program, args });
             }
         };
-        let args = options
-            .iter()
-            .chain([&text])
-            .map(|&arg| arg.to_owned())
-            .collect();
-        Ok(Action::Run {
-            program: program.to_owned(),
-            args,
-        })
+        let args = options.iter().chain([&text]).map(|&arg| arg.to_owned()).collect();
+        Ok(Action::Run { program: program.to_owned(), args })
     }
 }
 
@@ -122,10 +113,7 @@ pub fn steps(node: &Node, defaults: &Defaults) -> Result<Vec<Step>, Problem> {
             if last != Some(source) {
                 return Err(place.problem(wrong_source(source, &ids)));
             }
-            if steps
-                .last()
-                .is_some_and(|step: &Step| step.action == Action::Checkout)
-            {
+            if steps.last().is_some_and(|step: &Step| step.action == Action::Checkout) {
                 return Err(place.problem(format!("the step `{source}` writes nothing")));
             }
         }
@@ -140,10 +128,7 @@ fn wrong_source(source: &str, ids: &[Option<&str>]) -> String {
         return format!("`stdin` joins a step with the one right before it, and `{source}` is not");
     }
     let known = ids.iter().copied().flatten();
-    format!(
-        "there is no earlier step with the id `{source}`{}",
-        hint(source, known)
-    )
+    format!("there is no earlier step with the id `{source}`{}", hint(source, known))
 }
 
 /// A step, with what only its job can check.
@@ -198,10 +183,7 @@ fn step<'a>(node: &'a Node, defaults: &Defaults) -> Result<Parsed<'a>, Problem> 
         }
         (None, None) => return Err(node.problem("a step needs `run`")),
     };
-    step.name = name
-        .or(id.map(|(_, id)| id))
-        .unwrap_or(&step.script)
-        .to_owned();
+    step.name = name.or(id.map(|(_, id)| id)).unwrap_or(&step.script).to_owned();
     Ok(Parsed { step, id, stdin })
 }
 
@@ -222,14 +204,8 @@ fn directory(node: &Node) -> Result<String, Problem> {
 /// The id in `steps.ID.stdout`, the one expression there is.
 fn source(node: &Node) -> Result<&str, Problem> {
     let text = node.raw_text("`stdin`")?.trim();
-    let inner = text
-        .strip_prefix("${{")
-        .and_then(|text| text.strip_suffix("}}"))
-        .unwrap_or(text);
-    let id = inner
-        .trim()
-        .strip_prefix("steps.")
-        .and_then(|rest| rest.strip_suffix(".stdout"));
+    let inner = text.strip_prefix("${{").and_then(|text| text.strip_suffix("}}")).unwrap_or(text);
+    let id = inner.trim().strip_prefix("steps.").and_then(|rest| rest.strip_suffix(".stdout"));
     id.and_then(|id| identifier(id, node.place).ok())
         .ok_or_else(|| node.problem(format!("`stdin` is `steps.ID.stdout`, not `{text}`")))
 }

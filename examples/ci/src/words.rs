@@ -47,9 +47,7 @@ fn double(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), Stri
         match c {
             '"' => return Ok(()),
             '$' | '`' => {
-                return Err(format!(
-                    "`{c}` needs a shell: use single quotes, or say `shell: sh`"
-                ));
+                return Err(format!("`{c}` needs a shell: use single quotes, or say `shell: sh`"));
             }
             '\\' => match chars.next() {
                 Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c),
@@ -88,22 +86,10 @@ mod tests {
 
     #[test]
     fn what_only_a_shell_can_do_is_refused() {
-        for line in [
-            "a | b",
-            "a > b",
-            "a; b",
-            "a && b",
-            "echo $HOME",
-            "ls *.rs",
-            "a `b`",
-        ] {
+        for line in ["a | b", "a > b", "a; b", "a && b", "echo $HOME", "ls *.rs", "a `b`"] {
             assert!(split(line).unwrap_err().contains("needs a shell"), "{line}");
         }
-        assert!(
-            split("echo \"$HOME\"")
-                .unwrap_err()
-                .contains("single quotes")
-        );
+        assert!(split("echo \"$HOME\"").unwrap_err().contains("single quotes"));
         assert!(split("a 'b").unwrap_err().contains("not closed"));
         assert!(split("a \"b").unwrap_err().contains("not closed"));
         assert!(split("a \"b\\").unwrap_err().contains("not closed"));

@@ -76,9 +76,6 @@ pub struct Place {
 
 impl Place {
     pub fn problem(self, message: impl Into<String>) -> Problem {
-        Problem {
-            place: self,
-            message: message.into(),
-        }
+        Problem { place: self, message: message.into() }
     }
 }

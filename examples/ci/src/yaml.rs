@@ -33,9 +33,7 @@ pub struct Key {
 
 /// Parses a file of exactly one document.
 pub fn parse(text: &str) -> Result<Node, Problem> {
-    let mut tree = Tree {
-        parser: Parser::new_from_str(text),
-    };
+    let mut tree = Tree { parser: Parser::new_from_str(text) };
     let start = Place { line: 1, column: 1 };
     let mut document = None;
     loop {
@@ -61,10 +59,7 @@ impl<'a> Tree<'a> {
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Problem> {
         self.parser.next_event().transpose().map_err(|error| {
             let mark = error.marker();
-            let place = Place {
-                line: mark.line(),
-                column: mark.col() + 1,
-            };
+            let place = Place { line: mark.line(), column: mark.col() + 1 };
             place.problem(format!("not YAML: {}", error.info()))
         })
     }
@@ -72,8 +67,7 @@ impl<'a> Tree<'a> {
     /// The event that must follow inside a document.
     fn expect(&mut self) -> Result<(Event<'a>, Span), Problem> {
         let end = Place { line: 1, column: 1 };
-        self.next()?
-            .ok_or_else(|| end.problem("not YAML: the file ends too early"))
+        self.next()?.ok_or_else(|| end.problem("not YAML: the file ends too early"))
     }
 
     fn node(&mut self, depth: usize) -> Result<Node, Problem> {
@@ -100,10 +94,9 @@ impl<'a> Tree<'a> {
             return Err(place.problem("tags are not supported: leave it out"));
         }
         let value = match event {
-            Event::Scalar(text, style, ..) => Value::Scalar {
-                text: text.into_owned(),
-                plain: style == ScalarStyle::Plain,
-            },
+            Event::Scalar(text, style, ..) => {
+                Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
+            }
             Event::SequenceStart(..) => self.list(depth)?,
             Event::MappingStart(..) => self.map(depth)?,
             _ => return Err(place.problem("not YAML: a value was expected here")),
@@ -134,27 +127,16 @@ impl<'a> Tree<'a> {
             };
             if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == text) {
                 let line = first.place.line;
-                return Err(key
-                    .place
-                    .problem(format!("`{text}` stands on line {line} already")));
+                return Err(key.place.problem(format!("`{text}` stands on line {line} already")));
             }
             let value = self.node(depth + 1)?;
-            entries.push((
-                Key {
-                    place: key.place,
-                    text,
-                },
-                value,
-            ));
+            entries.push((Key { place: key.place, text }, value));
         }
     }
 }
 
 fn place(span: Span) -> Place {
-    Place {
-        line: span.start.line(),
-        column: span.start.col() + 1,
-    }
+    Place { line: span.start.line(), column: span.start.col() + 1 }
 }
 
 #[cfg(test)]
@@ -169,13 +151,9 @@ mod tests {
     #[test]
     fn places_count_from_one() {
         let node = parse("a: 1\nb:\n  - x\n  - 'y'\n").unwrap();
-        let Value::Map(entries) = &node.value else {
-            panic!("{node:?}")
-        };
+        let Value::Map(entries) = &node.value else { panic!("{node:?}") };
         assert_eq!(entries[1].0.place, Place { line: 2, column: 1 });
-        let Value::List(items) = &entries[1].1.value else {
-            panic!("{entries:?}")
-        };
+        let Value::List(items) = &entries[1].1.value else { panic!("{entries:?}") };
         assert_eq!(items[1].place, Place { line: 4, column: 5 });
         assert!(matches!(&items[1].value, Value::Scalar { text, plain: false } if text == "y"));
     }

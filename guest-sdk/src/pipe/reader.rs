@@ -51,9 +51,7 @@ impl PipeReader {
     /// Returns a pollable that is ready when there is something to read, or
     /// the end. It must be dropped before this end of the pipe.
     pub fn pollable(&self) -> Pollable {
-        End::lock(&self.0)
-            .stream(host::PipeReader::into_stream)
-            .subscribe()
+        End::lock(&self.0).stream(host::PipeReader::into_stream).subscribe()
     }
 
     /// Appends what is there, without waiting. `false` means the end.

@@ -74,9 +74,7 @@ impl PipeWriter {
     /// Returns a pollable that is ready when there is room to write, or no
     /// reader any more. It must be dropped before this end of the pipe.
     pub fn pollable(&self) -> Pollable {
-        End::lock(&self.0)
-            .stream(host::PipeWriter::into_stream)
-            .subscribe()
+        End::lock(&self.0).stream(host::PipeWriter::into_stream).subscribe()
     }
 
     /// Lends the pipe to a command.

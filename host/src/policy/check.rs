@@ -78,16 +78,7 @@ impl Policy {
     /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error).
     pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
         // Without `..`: what is added to a request cannot be forgotten here.
-        let Request {
-            program,
-            args,
-            env,
-            cwd,
-            stdin,
-            stdout,
-            stderr,
-            deadline,
-        } = request;
+        let Request { program, args, env, cwd, stdin, stdout, stderr, deadline } = request;
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
             grant: index,
@@ -102,20 +93,12 @@ impl Policy {
     }
 
     fn granted(&self, program: &str) -> Result<(usize, &Grant), Denied> {
-        let found = self
-            .grants()
-            .iter()
-            .enumerate()
-            .find(|(_, grant)| grant.name() == program);
+        let found = self.grants().iter().enumerate().find(|(_, grant)| grant.name() == program);
         found.ok_or_else(|| {
             let hint = near_miss(program, self.grants().iter().map(Grant::name));
-            let hint = hint.map_or_else(String::new, |name| {
-                format!(", did you mean {}?", quoted(name))
-            });
-            deny(
-                Rule::Program,
-                format!("no program is granted as {}{hint}", quoted(program)),
-            )
+            let hint =
+                hint.map_or_else(String::new, |name| format!(", did you mean {}?", quoted(name)));
+            deny(Rule::Program, format!("no program is granted as {}{hint}", quoted(program)))
         })
     }
 }
@@ -168,17 +151,12 @@ impl Grant {
                 return Err(deny(Rule::EnvAllow, self.refuse_variable(variable)));
             }
         }
-        let inherited = self
-            .get_env_inherit()
-            .filter_map(|(name, value)| Some((name, value?)));
+        let inherited = self.get_env_inherit().filter_map(|(name, value)| Some((name, value?)));
         let chosen = env.iter().map(|(name, value)| (&**name, &**value));
         // A map: sorted, and each name once. What the host fixes comes last and
         // so would win.
         let whole: BTreeMap<&str, &str> = chosen.chain(inherited).chain(self.get_env()).collect();
-        Ok(whole
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect())
+        Ok(whole.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     fn refuse_variable(&self, variable: &str) -> String {

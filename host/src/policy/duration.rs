@@ -16,10 +16,8 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     }
     while !rest.is_empty() {
         let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, tail) = tail.split_at(
-            tail.find(|c: char| !c.is_ascii_lowercase())
-                .unwrap_or(tail.len()),
-        );
+        let (unit, tail) =
+            tail.split_at(tail.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(tail.len()));
         let (_, factor) = units.find(|(name, _)| *name == unit)?;
         let part = number.parse::<u64>().ok()?.checked_mul(*factor)?;
         milliseconds = milliseconds.checked_add(part)?;
@@ -45,11 +43,7 @@ mod tests {
             ("18446744073709551615ms", u64::MAX),
         ];
         for (text, milliseconds) in table {
-            assert_eq!(
-                parse(text),
-                Some(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
     }
 

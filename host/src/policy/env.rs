@@ -56,10 +56,7 @@ impl FromStr for EnvPattern {
             return refuse("must not be empty".into());
         }
         if start.contains('*') {
-            return refuse(format!(
-                "may have a `*` at the end only, not as in {}",
-                quoted(text)
-            ));
+            return refuse(format!("may have a `*` at the end only, not as in {}", quoted(text)));
         }
         if start.contains(['=', '\0']) {
             return refuse(format!(
@@ -104,29 +101,13 @@ mod tests {
     fn what_is_covered() {
         let table: &[(&str, &[&str], &[&str])] = &[
             ("CI", &["CI"], &["", "C", "CI_", "ci", "CI*"]),
-            (
-                "LC_*",
-                &["LC_", "LC_ALL", "LC_*"],
-                &["LC", "XLC_ALL", "lc_all"],
-            ),
-            (
-                "GIT_*",
-                &["GIT_AUTHOR_NAME"],
-                &["GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_KEY_0"],
-            ),
+            ("LC_*", &["LC_", "LC_ALL", "LC_*"], &["LC", "XLC_ALL", "lc_all"]),
+            ("GIT_*", &["GIT_AUTHOR_NAME"], &["GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_KEY_0"]),
             ("L*", &["LANG"], &["LD_PRELOAD", "LESSOPEN"]),
             (
                 "*",
                 &["A", "LANG", "É", "with space"],
-                &[
-                    "",
-                    "LD_PRELOAD",
-                    "PATH",
-                    "PATH=",
-                    "A=B",
-                    "A\0",
-                    "BASH_FUNC_ls%%",
-                ],
+                &["", "LD_PRELOAD", "PATH", "PATH=", "A=B", "A\0", "BASH_FUNC_ls%%"],
             ),
         ];
         for (pattern, covered, others) in table {
@@ -146,14 +127,8 @@ mod tests {
             ("", "must not be empty"),
             ("**", "may have a `*` at the end only, not as in `**`"),
             ("*_X", "may have a `*` at the end only, not as in `*_X`"),
-            (
-                "A=B",
-                "must be a variable's name, without `=` and NUL, not `A=B`",
-            ),
-            (
-                "A\0*",
-                r"must be a variable's name, without `=` and NUL, not `A\0*`",
-            ),
+            ("A=B", "must be a variable's name, without `=` and NUL, not `A=B`"),
+            ("A\0*", r"must be a variable's name, without `=` and NUL, not `A\0*`"),
             (
                 "LD_PRELOAD",
                 "must not have `LD_PRELOAD`, because the dynamic loader and the C library load \

@@ -48,10 +48,7 @@ impl PolicyError {
 
     /// An error of a file as a whole.
     pub(super) fn of_file(file: impl Into<String>, message: impl Into<String>) -> PolicyError {
-        PolicyError {
-            place: Place::File(file.into()),
-            message: message.into(),
-        }
+        PolicyError { place: Place::File(file.into()), message: message.into() }
     }
 
     /// The file, where there is one.

@@ -104,9 +104,7 @@ fn arguments(word: &str) -> Option<Arguments> {
 fn cwd(word: &str) -> Option<Cwd> {
     match word {
         "preopens" => Some(Cwd::Preopens),
-        path => Path::new(path)
-            .is_absolute()
-            .then(|| Cwd::Fixed(path.into())),
+        path => Path::new(path).is_absolute().then(|| Cwd::Fixed(path.into())),
     }
 }
 
@@ -142,10 +140,7 @@ fn words<T>(
     expected: &str,
     meaning: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, PolicyError> {
-    list.list()?
-        .iter()
-        .map(|word| word.word(expected, &meaning))
-        .collect()
+    list.list()?.iter().map(|word| word.word(expected, &meaning)).collect()
 }
 
 fn limits(table: &Value<'_>) -> Result<Limits, PolicyError> {

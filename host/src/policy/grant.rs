@@ -204,9 +204,7 @@ impl Grant {
     /// The variables that are fixed to the host's values, by name; without a
     /// value where the host has none, or was not asked yet.
     pub fn get_env_inherit(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.env_inherit
-            .iter()
-            .map(|(name, value)| (&**name, value.as_deref()))
+        self.env_inherit.iter().map(|(name, value)| (&**name, value.as_deref()))
     }
 
     /// The variables that the guest may set.

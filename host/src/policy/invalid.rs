@@ -19,19 +19,11 @@ pub(super) struct Invalid {
 }
 
 fn value(key: &'static str, message: String) -> Result<(), Invalid> {
-    Err(Invalid {
-        key,
-        item: None,
-        message,
-    })
+    Err(Invalid { key, item: None, message })
 }
 
 fn item(key: &'static str, item: &str, message: String) -> Result<(), Invalid> {
-    Err(Invalid {
-        key,
-        item: Some(item.to_owned()),
-        message,
-    })
+    Err(Invalid { key, item: Some(item.to_owned()), message })
 }
 
 impl Grant {

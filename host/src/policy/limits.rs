@@ -23,11 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            max_children: 64,
-            max_pipes: 256,
-            max_argument_bytes: 1 << 20,
-        }
+        Limits { max_children: 64, max_pipes: 256, max_argument_bytes: 1 << 20 }
     }
 }
 

@@ -94,9 +94,8 @@ impl Policy {
             .validate()
             .map_err(|invalid| error(format!("program {name}: {}", invalid.message)))?;
         if let Some(first) = self.get(grant.name()) {
-            let first = first
-                .location()
-                .map_or_else(String::new, |first| format!(", first at {first}"));
+            let first =
+                first.location().map_or_else(String::new, |first| format!(", first at {first}"));
             return Err(error(format!("program {name} is granted twice{first}")));
         }
         self.grants.push(grant);

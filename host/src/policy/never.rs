@@ -79,16 +79,8 @@ static LIST: LazyLock<Vec<Never>> = LazyLock::new(|| {
     let names = groups.flat_map(|(reason, names)| names.split(' ').map(move |name| (reason, name)));
     names
         .map(|(reason, name)| match name.split_once('*') {
-            Some((start, end)) => Never {
-                start,
-                end: Some(end),
-                reason,
-            },
-            None => Never {
-                start: name,
-                end: None,
-                reason,
-            },
+            Some((start, end)) => Never { start, end: Some(end), reason },
+            None => Never { start: name, end: None, reason },
         })
         .collect()
 });
@@ -96,9 +88,7 @@ static LIST: LazyLock<Vec<Never>> = LazyLock::new(|| {
 /// Why a guest may never set this variable, if so.
 pub(super) fn reason(name: &str) -> Option<&'static str> {
     let never = LIST.iter().find(|never| match never.end {
-        Some(end) => name
-            .strip_prefix(never.start)
-            .is_some_and(|rest| rest.ends_with(end)),
+        Some(end) => name.strip_prefix(never.start).is_some_and(|rest| rest.ends_with(end)),
         None => name == never.start,
     });
     never.map(|never| never.reason)
@@ -106,9 +96,7 @@ pub(super) fn reason(name: &str) -> Option<&'static str> {
 
 /// Why a guest may never set any variable that starts with this prefix, if so.
 pub(super) fn reason_for_prefix(prefix: &str) -> Option<&'static str> {
-    let never = LIST
-        .iter()
-        .find(|never| never.end == Some("") && prefix.starts_with(never.start));
+    let never = LIST.iter().find(|never| never.end == Some("") && prefix.starts_with(never.start));
     never.map(|never| never.reason)
 }
 
@@ -158,10 +146,7 @@ mod tests {
 
     #[test]
     fn the_list_is_well_formed() {
-        let mut names: Vec<&str> = NEVER
-            .iter()
-            .flat_map(|(_, names)| names.split(' '))
-            .collect();
+        let mut names: Vec<&str> = NEVER.iter().flat_map(|(_, names)| names.split(' ')).collect();
         for name in &names {
             assert!(!name.is_empty() && *name != "*", "{name}");
             assert!(name.matches('*').count() <= 1, "{name}");

@@ -17,11 +17,7 @@ pub struct StdioKinds {
 
 impl StdioKinds {
     /// Every kind.
-    pub const ALL: StdioKinds = StdioKinds {
-        inherit: true,
-        piped: true,
-        file: true,
-    };
+    pub const ALL: StdioKinds = StdioKinds { inherit: true, piped: true, file: true };
 
     /// Whether the kind is in the set.
     pub fn contains(self, kind: StdioKind) -> bool {
@@ -35,15 +31,10 @@ impl StdioKinds {
 
     /// The kinds in the set, by the words of a policy file.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        [
-            StdioKind::Null,
-            StdioKind::Inherit,
-            StdioKind::Piped,
-            StdioKind::File,
-        ]
-        .into_iter()
-        .filter(move |kind| self.contains(*kind))
-        .map(word)
+        [StdioKind::Null, StdioKind::Inherit, StdioKind::Piped, StdioKind::File]
+            .into_iter()
+            .filter(move |kind| self.contains(*kind))
+            .map(word)
     }
 }
 
@@ -100,10 +91,7 @@ mod tests {
     #[test]
     fn words_are_those_of_the_file() {
         assert_eq!(StdioKinds::default().words().collect::<Vec<_>>(), ["null"]);
-        let all = StdioKinds::ALL
-            .words()
-            .filter_map(kind)
-            .collect::<StdioKinds>();
+        let all = StdioKinds::ALL.words().filter_map(kind).collect::<StdioKinds>();
         assert_eq!(all, StdioKinds::ALL);
         for text in ["", "pipe", "Piped", "all"] {
             assert_eq!(kind(text), None);

@@ -69,10 +69,7 @@ impl<'t> Entry<'t> {
         let key = quoted(self.key());
         self.error(match near_miss(self.key(), known.iter().copied()) {
             Some(near) => format!("unknown key {key}, did you mean {}?", quoted(near)),
-            None => format!(
-                "unknown key {key}; known here: {}",
-                listed(known.iter().copied())
-            ),
+            None => format!("unknown key {key}; known here: {}", listed(known.iter().copied())),
         })
     }
 }
@@ -84,11 +81,7 @@ pub(super) fn entries<'t>(source: Source<'t>, table: &'t DeTable<'t>) -> Vec<Ent
         .map(|(key, value)| Entry {
             source,
             key,
-            value: Value {
-                source,
-                name: quoted(key.get_ref()),
-                value,
-            },
+            value: Value { source, name: quoted(key.get_ref()), value },
         })
         .collect();
     entries.sort_by_key(|entry| entry.key.span().start);
@@ -128,19 +121,12 @@ impl<'t> Value<'t> {
     }
 
     pub fn table(&self) -> Result<Vec<Entry<'t>>, PolicyError> {
-        let table = self
-            .value
-            .get_ref()
-            .as_table()
-            .ok_or_else(|| self.must_be("a table"))?;
+        let table = self.value.get_ref().as_table().ok_or_else(|| self.must_be("a table"))?;
         Ok(entries(self.source, table))
     }
 
     pub fn string(&self) -> Result<&'t str, PolicyError> {
-        self.value
-            .get_ref()
-            .as_str()
-            .ok_or_else(|| self.must_be("a string"))
+        self.value.get_ref().as_str().ok_or_else(|| self.must_be("a string"))
     }
 
     /// What a word stands for.
@@ -156,20 +142,12 @@ impl<'t> Value<'t> {
     /// The elements of a list of strings, each of them once.
     pub fn list(&self) -> Result<Vec<Value<'t>>, PolicyError> {
         let expected = "a list of strings";
-        let list = self
-            .value
-            .get_ref()
-            .as_array()
-            .ok_or_else(|| self.must_be(expected))?;
+        let list = self.value.get_ref().as_array().ok_or_else(|| self.must_be(expected))?;
         let mut seen = BTreeSet::new();
         let mut elements = Vec::new();
         for value in list {
             let name = format!("an element of {}", self.name);
-            let element = Value {
-                source: self.source,
-                name,
-                value,
-            };
+            let element = Value { source: self.source, name, value };
             let text = element.string()?;
             if !seen.insert(text) {
                 return Err(element.error(format!("{} is listed twice", quoted(text))));
@@ -204,9 +182,7 @@ impl<'t> Value<'t> {
         let span = item.and_then(|item| match self.value.get_ref() {
             DeValue::Table(table) => table.get_key_value(item).map(|(name, _)| name.span()),
             DeValue::Array(list) => {
-                let element = list
-                    .iter()
-                    .find(|value| value.get_ref().as_str() == Some(item));
+                let element = list.iter().find(|value| value.get_ref().as_str() == Some(item));
                 element.map(Spanned::span)
             }
             DeValue::String(_)
@@ -215,7 +191,6 @@ impl<'t> Value<'t> {
             | DeValue::Boolean(_)
             | DeValue::Datetime(_) => None,
         });
-        self.source
-            .location(span.unwrap_or_else(|| self.value.span()))
+        self.source.location(span.unwrap_or_else(|| self.value.span()))
     }
 }

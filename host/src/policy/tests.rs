@@ -19,30 +19,19 @@ fn policy(grant: Grant) -> Policy {
 }
 
 fn request(program: &str) -> Request {
-    Request {
-        program: program.into(),
-        ..Request::default()
-    }
+    Request { program: program.into(), ..Request::default() }
 }
 
 fn with_args(args: &[&str]) -> Request {
-    Request {
-        args: args.iter().map(|&arg| arg.into()).collect(),
-        ..request("git")
-    }
+    Request { args: args.iter().map(|&arg| arg.into()).collect(), ..request("git") }
 }
 
 fn with_env(env: &[(&str, &str)]) -> Request {
-    Request {
-        env: pairs(env),
-        ..request("git")
-    }
+    Request { env: pairs(env), ..request("git") }
 }
 
 fn pairs(env: &[(&str, &str)]) -> Vec<(String, String)> {
-    env.iter()
-        .map(|&(name, value)| (name.into(), value.into()))
-        .collect()
+    env.iter().map(|&(name, value)| (name.into(), value.into())).collect()
 }
 
 fn git() -> Grant {
@@ -55,15 +44,8 @@ fn a_new_policy_allows_nothing() {
     assert_eq!(denied.rule, Rule::Program);
     assert_eq!(denied.to_string(), "no program is granted as `git`");
     assert_eq!(Policy::new().get_limits(), Limits::default());
-    let Limits {
-        max_children,
-        max_pipes,
-        max_argument_bytes,
-    } = Limits::default();
-    assert_eq!(
-        (max_children, max_pipes, max_argument_bytes),
-        (64, 256, 1 << 20)
-    );
+    let Limits { max_children, max_pipes, max_argument_bytes } = Limits::default();
+    assert_eq!((max_children, max_pipes, max_argument_bytes), (64, 256, 1 << 20));
 }
 
 #[test]
@@ -88,35 +70,12 @@ fn what_is_denied() {
         let patterns = patterns.iter().map(|pattern| pattern.parse().unwrap());
         patterns.fold(git(), Grant::env_allow)
     };
-    let cwd = Request {
-        cwd: true,
-        ..request("git")
-    };
+    let cwd = Request { cwd: true, ..request("git") };
     let table = [
-        (
-            git(),
-            request("gti"),
-            "program",
-            "no program is granted as `gti`, did you mean `git`?",
-        ),
-        (
-            git(),
-            request("Git\n"),
-            "program",
-            r"no program is granted as `Git\n`",
-        ),
-        (
-            git(),
-            request("/usr/bin/git"),
-            "program",
-            "no program is granted as `/usr/bin/git`",
-        ),
-        (
-            git(),
-            with_args(&[""]),
-            "args",
-            "`git` may be started without arguments only",
-        ),
+        (git(), request("gti"), "program", "no program is granted as `gti`, did you mean `git`?"),
+        (git(), request("Git\n"), "program", r"no program is granted as `Git\n`"),
+        (git(), request("/usr/bin/git"), "program", "no program is granted as `/usr/bin/git`"),
+        (git(), with_args(&[""]), "args", "`git` may be started without arguments only"),
         (
             git().env("LANG", "C"),
             with_env(&[("LANG", "de")]),
@@ -162,29 +121,19 @@ fn what_is_denied() {
         ),
         (
             git().stdio([StdioKind::File]),
-            Request {
-                stdin: StdioKind::Inherit,
-                ..request("git")
-            },
+            Request { stdin: StdioKind::Inherit, ..request("git") },
             "stdio",
             "the standard input of `git` may not be `inherit`; allowed: `null`, `file`",
         ),
         (
             git().stdio([StdioKind::Inherit]),
-            Request {
-                stdout: StdioKind::Pipe,
-                ..request("git")
-            },
+            Request { stdout: StdioKind::Pipe, ..request("git") },
             "stdio",
             "the standard output of `git` may not be `piped`; allowed: `null`, `inherit`",
         ),
         (
             git().stdio([StdioKind::Pipe]),
-            Request {
-                stderr: StdioKind::File,
-                stdout: StdioKind::Piped,
-                ..request("git")
-            },
+            Request { stderr: StdioKind::File, stdout: StdioKind::Piped, ..request("git") },
             "stdio",
             "the standard error of `git` may not be `file`; allowed: `null`, `piped`",
         ),
@@ -275,26 +224,16 @@ fn the_smaller_deadline_counts() {
     for (granted, asked, expected) in table {
         let seconds = |n: Option<u32>| n.map(|n| n * SECOND);
         let grant = seconds(granted).map_or(git(), |deadline| git().deadline(deadline));
-        let request = Request {
-            deadline: seconds(asked),
-            ..request("git")
-        };
-        assert_eq!(
-            policy(grant).check(&request).unwrap().deadline,
-            seconds(expected)
-        );
+        let request = Request { deadline: seconds(asked), ..request("git") };
+        assert_eq!(policy(grant).check(&request).unwrap().deadline, seconds(expected));
     }
 }
 
 #[test]
 fn a_fixed_directory_is_used() {
-    let plan = policy(git().cwd(Cwd::Fixed("/srv".into())))
-        .check(&request("git"))
-        .unwrap();
+    let plan = policy(git().cwd(Cwd::Fixed("/srv".into()))).check(&request("git")).unwrap();
     assert_eq!(plan.cwd, PlanCwd::Fixed(PathBuf::from("/srv")));
-    let plan = policy(git().cwd(Cwd::Preopens))
-        .check(&request("git"))
-        .unwrap();
+    let plan = policy(git().cwd(Cwd::Preopens)).check(&request("git")).unwrap();
     assert_eq!(plan.cwd, PlanCwd::Initial);
 }
 
@@ -325,26 +264,17 @@ fn the_builder_checks_what_the_file_does() {
             Grant::new("git", "./git"),
             "program `git`: `path` must be absolute, or a bare name to search on PATH, not `./git`",
         ),
-        (
-            git().arg0("a\0"),
-            "program `git`: `arg0` must not contain a NUL",
-        ),
+        (git().arg0("a\0"), "program `git`: `arg0` must not contain a NUL"),
         (
             git().env("A=B", ""),
             "program `git`: a name in `env` must not be empty nor have `=` or NUL, unlike `A=B`",
         ),
-        (
-            git().env("A", "\0"),
-            "program `git`: the value of `A` must not contain a NUL",
-        ),
+        (git().env("A", "\0"), "program `git`: the value of `A` must not contain a NUL"),
         (
             git().env_inherit(""),
             "program `git`: a name in `env-inherit` must not be empty nor have `=` or NUL, unlike ``",
         ),
-        (
-            git().env("A", "").env_inherit("A"),
-            "program `git`: `A` has a value in `env` already",
-        ),
+        (git().env("A", "").env_inherit("A"), "program `git`: `A` has a value in `env` already"),
         (
             git().env("A", "").env_allow("A".parse().unwrap()),
             "program `git`: `A` is fixed by `env` or `env-inherit` already",
@@ -357,10 +287,7 @@ fn the_builder_checks_what_the_file_does() {
     for (grant, message) in table {
         let error = Policy::new().grant(grant).unwrap_err();
         assert_eq!(error.to_string(), message);
-        assert_eq!(
-            (error.file(), error.line(), error.column()),
-            (None, None, None)
-        );
+        assert_eq!((error.file(), error.line(), error.column()), (None, None, None));
     }
 }
 
@@ -369,59 +296,23 @@ fn merging() {
     let a = || Policy::parse("a.toml", "[program.a]\npath = \"/a\"").unwrap();
     let b = || Policy::parse("b.toml", "program.a.path = \"/b\"\n[limits]\nmax-pipes = 8").unwrap();
     let error = a().merge(b()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "b.toml:1:18: program `a` is granted twice, first at a.toml:2:8"
-    );
+    assert_eq!(error.to_string(), "b.toml:1:18: program `a` is granted twice, first at a.toml:2:8");
     let in_code = || policy(Grant::new("a", "/c"));
     let error = a().merge(in_code()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "program `a` is granted twice, first at a.toml:2:8"
-    );
+    assert_eq!(error.to_string(), "program `a` is granted twice, first at a.toml:2:8");
     let error = in_code().merge(a()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a.toml:2:8: program `a` is granted twice"
-    );
+    assert_eq!(error.to_string(), "a.toml:2:8: program `a` is granted twice");
 
     let merged = policy(git()).merge(b()).unwrap();
-    assert_eq!(
-        merged.grants().iter().map(Grant::name).collect::<Vec<_>>(),
-        ["git", "a"]
-    );
-    assert_eq!(
-        merged.get_limits(),
-        Limits {
-            max_pipes: 8,
-            ..Limits::default()
-        }
-    );
-    let wide = Limits {
-        max_children: 1,
-        max_pipes: 9,
-        max_argument_bytes: 1 << 30,
-    };
+    assert_eq!(merged.grants().iter().map(Grant::name).collect::<Vec<_>>(), ["git", "a"]);
+    assert_eq!(merged.get_limits(), Limits { max_pipes: 8, ..Limits::default() });
+    let wide = Limits { max_children: 1, max_pipes: 9, max_argument_bytes: 1 << 30 };
     for limits in [
-        Policy::new()
-            .limits(wide)
-            .merge(policy(git()))
-            .unwrap()
-            .get_limits(),
-        policy(git())
-            .merge(Policy::new().limits(wide))
-            .unwrap()
-            .get_limits(),
+        Policy::new().limits(wide).merge(policy(git())).unwrap().get_limits(),
+        policy(git()).merge(Policy::new().limits(wide)).unwrap().get_limits(),
     ] {
         assert_eq!(limits, wide);
     }
     let both = b().merge(Policy::new().limits(wide)).unwrap().get_limits();
-    assert_eq!(
-        both,
-        Limits {
-            max_children: 1,
-            max_pipes: 8,
-            ..Limits::default()
-        }
-    );
+    assert_eq!(both, Limits { max_children: 1, max_pipes: 8, ..Limits::default() });
 }

@@ -67,15 +67,9 @@ mod tests {
     fn messages_stay_on_one_short_line() {
         assert_eq!(quoted("git"), "`git`");
         assert_eq!(quoted("it's \"é\""), "`it's \"é\"`");
-        assert_eq!(
-            quoted("a\n\u{1b}[31m\0\u{202e}"),
-            r"`a\n\u{1b}[31m\0\u{202e}`"
-        );
+        assert_eq!(quoted("a\n\u{1b}[31m\0\u{202e}"), r"`a\n\u{1b}[31m\0\u{202e}`");
         assert_eq!(quoted(&"x".repeat(80)), format!("`{}`", "x".repeat(80)));
-        assert_eq!(
-            quoted(&"x".repeat(1 << 20)),
-            format!("`{}…`", "x".repeat(80))
-        );
+        assert_eq!(quoted(&"x".repeat(1 << 20)), format!("`{}…`", "x".repeat(80)));
     }
 
     #[test]

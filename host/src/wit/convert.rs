@@ -101,13 +101,7 @@ pub(super) fn too_many_resources() -> spawn::SpawnError {
 /// What the guest gets when no child was started.
 pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
     let message = error.to_string();
-    let kernel = |stage, errno| {
-        (
-            stage,
-            error_code(errno),
-            errno_name(errno).map(str::to_owned),
-        )
-    };
+    let kernel = |stage, errno| (stage, error_code(errno), errno_name(errno).map(str::to_owned));
     let (stage, code, errno) = match error {
         LaunchError::Malformed(Malformed::ArgumentListTooLong { .. }) => {
             (spawn::Stage::Request, ErrorCode::ArgumentListTooLong, None)
@@ -117,16 +111,12 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
             let rule = denied.rule.as_str().to_owned();
             (spawn::Stage::Policy(rule), ErrorCode::AccessDenied, None)
         }
-        LaunchError::LimitReached { rule, .. } => (
-            spawn::Stage::Policy(rule.to_owned()),
-            ErrorCode::LimitReached,
-            None,
-        ),
-        LaunchError::ShutDown => (
-            spawn::Stage::Policy("host".to_owned()),
-            ErrorCode::AccessDenied,
-            None,
-        ),
+        LaunchError::LimitReached { rule, .. } => {
+            (spawn::Stage::Policy(rule.to_owned()), ErrorCode::LimitReached, None)
+        }
+        LaunchError::ShutDown => {
+            (spawn::Stage::Policy("host".to_owned()), ErrorCode::AccessDenied, None)
+        }
         LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
         LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
         LaunchError::Descriptors(errno) => kernel(spawn::Stage::Descriptors, errno),
@@ -135,12 +125,7 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
         }
         LaunchError::Engine(error) => kernel(stage(error.stage), error.errno),
     };
-    Failure::Guest(spawn::SpawnError {
-        stage,
-        code,
-        errno,
-        message,
-    })
+    Failure::Guest(spawn::SpawnError { stage, code, errno, message })
 }
 
 fn stage(stage: Stage) -> spawn::Stage {
@@ -166,15 +151,9 @@ pub(super) fn exit_status(exit: Exit) -> types::ExitStatus {
     types::ExitStatus {
         outcome: match exit.status {
             offspring_spawn::ExitStatus::Exited(code) => types::Outcome::Exited(code),
-            offspring_spawn::ExitStatus::Signaled {
-                signal,
-                core_dumped,
-            } => {
+            offspring_spawn::ExitStatus::Signaled { signal, core_dumped } => {
                 let signal = signal_name(signal);
-                types::Outcome::Signaled(types::Signaled {
-                    signal,
-                    core_dumped,
-                })
+                types::Outcome::Signaled(types::Signaled { signal, core_dumped })
             }
             offspring_spawn::ExitStatus::Lost => types::Outcome::Lost,
         },

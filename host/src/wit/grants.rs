@@ -41,11 +41,7 @@ fn grant(grant: &Grant) -> grants::Grant {
             Arguments::None => grants::Arguments::None,
             Arguments::Any => grants::Arguments::Any,
         },
-        env: grant
-            .get_env_allow()
-            .iter()
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect(),
+        env: grant.get_env_allow().iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         cwd: match grant.get_cwd() {
             Cwd::Preopens => true,
             Cwd::Unset | Cwd::Fixed(_) => false,
@@ -60,17 +56,9 @@ fn grant(grant: &Grant) -> grants::Grant {
 }
 
 fn stdio(kinds: Kinds) -> StdioKinds {
-    let Kinds {
-        inherit,
-        piped,
-        file,
-    } = kinds;
-    [
-        (inherit, StdioKinds::INHERIT),
-        (piped, StdioKinds::PIPED),
-        (file, StdioKinds::FILE),
-    ]
-    .into_iter()
-    .filter(|(allowed, _)| *allowed)
-    .fold(StdioKinds::default(), |flags, (_, flag)| flags | flag)
+    let Kinds { inherit, piped, file } = kinds;
+    [(inherit, StdioKinds::INHERIT), (piped, StdioKinds::PIPED), (file, StdioKinds::FILE)]
+        .into_iter()
+        .filter(|(allowed, _)| *allowed)
+        .fold(StdioKinds::default(), |flags, (_, flag)| flags | flag)
 }

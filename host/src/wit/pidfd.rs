@@ -16,10 +16,7 @@ impl pidfd::Host for ProcessCtxView<'_> {}
 impl pidfd::HostPidfd for ProcessCtxView<'_> {
     fn try_wait(&mut self, this: Resource<Child>) -> Result<Option<ExitStatus>, ErrorCodeFailure> {
         let child = self.table.get(&this)?;
-        let exit = child
-            .process()
-            .try_wait()
-            .map_err(|error| io_error_code(&error))?;
+        let exit = child.process().try_wait().map_err(|error| io_error_code(&error))?;
         Ok(exit.map(exit_status))
     }
 
@@ -49,10 +46,7 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
 
     fn kill(&mut self, this: Resource<Child>) -> Result<(), ErrorCodeFailure> {
         let child = self.table.get(&this)?;
-        Ok(child
-            .process()
-            .kill(Cause::Killed)
-            .map_err(|error| io_error_code(&error))?)
+        Ok(child.process().kill(Cause::Killed).map_err(|error| io_error_code(&error))?)
     }
 
     fn getpid(&mut self, this: Resource<Child>) -> Result<u32, ErrorCodeFailure> {
@@ -67,11 +61,7 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
     fn usage(&mut self, this: Resource<Child>) -> wasmtime::Result<Option<ResourceUsage>> {
         let exit = self.table.get(&this)?.process().try_wait();
         // An error is for `try-wait` to tell.
-        Ok(exit
-            .ok()
-            .flatten()
-            .and_then(|exit| exit.usage)
-            .map(resource_usage))
+        Ok(exit.ok().flatten().and_then(|exit| exit.usage).map(resource_usage))
     }
 
     fn drop(&mut self, this: Resource<Child>) -> wasmtime::Result<()> {

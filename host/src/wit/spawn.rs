@@ -16,9 +16,7 @@ use crate::view::ProcessCtxView;
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
-        Ok(self
-            .table
-            .push(Command::new(program, &self.ctx.command_bytes))?)
+        Ok(self.table.push(Command::new(program, &self.ctx.command_bytes))?)
     }
 
     fn args(&mut self, this: Resource<Command>, args: Vec<String>) -> Result<(), ErrorCodeFailure> {
@@ -67,9 +65,7 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
             }
             Input::File(file) => (StdioKind::File, Some(self.file(&file, OpenMode::READ)?)),
         };
-        self.table
-            .get_mut(&this)?
-            .set_stdio(Stream::In, kind, given);
+        self.table.get_mut(&this)?.set_stdio(Stream::In, kind, given);
         Ok(())
     }
 
@@ -100,12 +96,7 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         let stdout = push(self.table, launched.stdout);
         let stderr = push(self.table, launched.stderr);
         match (stdin, stdout, stderr) {
-            (Ok(stdin), Ok(stdout), Ok(stderr)) => Ok(Spawned {
-                pidfd,
-                stdin,
-                stdout,
-                stderr,
-            }),
+            (Ok(stdin), Ok(stdout), Ok(stderr)) => Ok(Spawned { pidfd, stdin, stdout, stderr }),
             (stdin, stdout, stderr) => {
                 self.table.delete(pidfd)?;
                 take_back(self.table, stdin)?;

@@ -67,9 +67,7 @@ pub fn broken(mut pipe: impl Write) -> ErrorKind {
 #[track_caller]
 pub fn refused<T: Debug>(result: io::Result<T>) -> (ErrorKind, SpawnError) {
     let error = result.expect_err("it must fail");
-    let reason = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<SpawnError>());
+    let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<SpawnError>());
     (error.kind(), reason.expect("a typed reason").clone())
 }
 
@@ -77,8 +75,6 @@ pub fn refused<T: Debug>(result: io::Result<T>) -> (ErrorKind, SpawnError) {
 #[track_caller]
 pub fn failed<T: Debug>(result: io::Result<T>) -> ErrorCode {
     let error = result.expect_err("it must fail");
-    let reason = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<ErrorCode>());
+    let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<ErrorCode>());
     reason.expect("a typed reason").clone()
 }

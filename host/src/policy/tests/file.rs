@@ -40,9 +40,7 @@ max-argument-bytes = 65_536
 #[test]
 fn everything_as_in_code() {
     let policy = Policy::parse("p.toml", EVERYTHING).unwrap();
-    let [git, aaa] = policy.grants() else {
-        panic!("in the order of the file")
-    };
+    let [git, aaa] = policy.grants() else { panic!("in the order of the file") };
     let location = git.location().unwrap().clone();
     assert_eq!(location.to_string(), "p.toml:3:8");
     let cwd_location = git.cwd_location().unwrap().clone();
@@ -76,11 +74,7 @@ fn everything_as_in_code() {
     assert_eq!(*aaa, expected);
     assert_eq!(aaa.get_arg0(), "aaa");
 
-    let limits = Limits {
-        max_children: 16,
-        max_pipes: 0,
-        max_argument_bytes: 65536,
-    };
+    let limits = Limits { max_children: 16, max_pipes: 0, max_argument_bytes: 65536 };
     assert_eq!(policy.get_limits(), limits);
 }
 
@@ -97,84 +91,34 @@ fn the_documented_file_is_read() {
 
 #[test]
 fn absent_means_no() {
-    for text in [
-        "",
-        "# nothing\n",
-        "[program]",
-        "[limits]",
-        "program = {}",
-        "\u{feff}",
-    ] {
+    for text in ["", "# nothing\n", "[program]", "[limits]", "program = {}", "\u{feff}"] {
         let policy = Policy::parse("p.toml", text).unwrap();
-        assert_eq!(
-            (policy.grants().len(), policy.get_limits()),
-            (0, Limits::default()),
-            "{text}"
-        );
+        assert_eq!((policy.grants().len(), policy.get_limits()), (0, Limits::default()), "{text}");
     }
     let policy = Policy::parse("p.toml", "program.\"my git\".path = 'git'").unwrap();
     let grant = policy.get("my git").unwrap();
-    assert_eq!(
-        *grant,
-        Grant::new("my git", "").found("git", grant.location().unwrap().clone())
-    );
+    assert_eq!(*grant, Grant::new("my git", "").found("git", grant.location().unwrap().clone()));
 }
 
 /// One mistake in each file, and the error without the file's name.
 const MISTAKES: &[(&str, &str)] = &[
     ("x", "1:2: key with no value, expected `=`"),
-    (
-        "é = 1",
-        "1:1: invalid unquoted key, expected letters, numbers, `-`, `_`",
-    ),
+    ("é = 1", "1:1: invalid unquoted key, expected letters, numbers, `-`, `_`"),
     ("[program", "1:9: unclosed table, expected `]`"),
-    (
-        "\n[limits]\nmax-pipes = \"1",
-        "3:15: invalid basic string, expected `\"`",
-    ),
-    (
-        "program.a.path = 'é' x",
-        "1:22: unexpected key or value, expected newline, `#`",
-    ),
-    (
-        "[program.a]\npath = \"a\"\n[program.a]\n",
-        "3:10: `a` is given twice",
-    ),
-    (
-        "program.a.path = 'a'\r\n[program.a]",
-        "2:10: `a` is given twice",
-    ),
-    (
-        "[limits]\nmax-pipes = 1\nmax-pipes = 1",
-        "3:1: `max-pipes` is given twice",
-    ),
-    (
-        "version = 1",
-        "1:1: unknown key `version`; known here: `program`, `limits`",
-    ),
-    (
-        "[programs.git]",
-        "1:2: unknown key `programs`, did you mean `program`?",
-    ),
-    (
-        "\u{feff}[limit]",
-        "1:2: unknown key `limit`, did you mean `limits`?",
-    ),
-    (
-        "[limits]\n\n[group.build]",
-        "3:2: unknown key `group`; known here: `program`, `limits`",
-    ),
+    ("\n[limits]\nmax-pipes = \"1", "3:15: invalid basic string, expected `\"`"),
+    ("program.a.path = 'é' x", "1:22: unexpected key or value, expected newline, `#`"),
+    ("[program.a]\npath = \"a\"\n[program.a]\n", "3:10: `a` is given twice"),
+    ("program.a.path = 'a'\r\n[program.a]", "2:10: `a` is given twice"),
+    ("[limits]\nmax-pipes = 1\nmax-pipes = 1", "3:1: `max-pipes` is given twice"),
+    ("version = 1", "1:1: unknown key `version`; known here: `program`, `limits`"),
+    ("[programs.git]", "1:2: unknown key `programs`, did you mean `program`?"),
+    ("\u{feff}[limit]", "1:2: unknown key `limit`, did you mean `limits`?"),
+    ("[limits]\n\n[group.build]", "3:2: unknown key `group`; known here: `program`, `limits`"),
     ("[[program]]", "1:1: `program` must be a table, not a list"),
-    (
-        "[program]\ngit = \"/usr/bin/git\"",
-        "2:7: `git` must be a table, not \"/usr/bin/git\"",
-    ),
+    ("[program]\ngit = \"/usr/bin/git\"", "2:7: `git` must be a table, not \"/usr/bin/git\""),
     ("limits = 1", "1:10: `limits` must be a table, not 1"),
     ("[program.git]", "1:10: program `git` has no `path`"),
-    (
-        "[program.git]\npaht = 'git'",
-        "2:1: unknown key `paht`, did you mean `path`?",
-    ),
+    ("[program.git]\npaht = 'git'", "2:1: unknown key `paht`, did you mean `path`?"),
     (
         "[program.\"\"]\npath = 'git'",
         "1:10: a program's name must not be empty nor have control characters, unlike ``",
@@ -191,10 +135,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "program = { \"é\".path = 'a', \"ü\" = { path = 'bin/a' } }",
         "1:44: `path` must be absolute, or a bare name to search on PATH, not `bin/a`",
     ),
-    (
-        "[limits]\nmax_pipes = 1",
-        "2:1: unknown key `max_pipes`, did you mean `max-pipes`?",
-    ),
+    ("[limits]\nmax_pipes = 1", "2:1: unknown key `max_pipes`, did you mean `max-pipes`?"),
     (
         "[limits]\nmemory = 1",
         "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-argument-bytes`",
@@ -224,60 +165,30 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "3:1: unknown key `group`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
          `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `deadline`",
     ),
-    (
-        "  env_allow = []",
-        "3:3: unknown key `env_allow`, did you mean `env-allow`?",
-    ),
-    (
-        "env-inherits = []",
-        "3:1: unknown key `env-inherits`, did you mean `env-inherit`?",
-    ),
-    (
-        "dead-line = '1s'",
-        "3:1: unknown key `dead-line`, did you mean `deadline`?",
-    ),
+    ("  env_allow = []", "3:3: unknown key `env_allow`, did you mean `env-allow`?"),
+    ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
+    ("dead-line = '1s'", "3:1: unknown key `dead-line`, did you mean `deadline`?"),
     ("arg0 = 1", "3:8: `arg0` must be a string, not 1"),
     ("arg0 = \"a\\u0000\"", "3:8: `arg0` must not contain a NUL"),
-    (
-        "args = 'all'",
-        "3:8: `args` must be \"any\" or \"none\", not \"all\"",
-    ),
-    (
-        "args = [{ rest = 'any' }]",
-        "3:8: `args` must be \"any\" or \"none\", not a list",
-    ),
+    ("args = 'all'", "3:8: `args` must be \"any\" or \"none\", not \"all\""),
+    ("args = [{ rest = 'any' }]", "3:8: `args` must be \"any\" or \"none\", not a list"),
     ("env = ['A']", "3:7: `env` must be a table, not a list"),
     ("env = { A = 1 }", "3:13: `A` must be a string, not 1"),
     ("env = { A = '1', A = '2' }", "3:18: `A` is given twice"),
-    (
-        "env.A = \"\\u0000\"",
-        "3:5: the value of `A` must not contain a NUL",
-    ),
+    ("env.A = \"\\u0000\"", "3:5: the value of `A` must not contain a NUL"),
     (
         "env = { OK = '1', \"A=B\" = '1' }",
         "3:19: a name in `env` must not be empty nor have `=` or NUL, unlike `A=B`",
     ),
-    (
-        "env-inherit = 'HOME'",
-        "3:15: `env-inherit` must be a list of strings, not \"HOME\"",
-    ),
-    (
-        "env-inherit = ['é', 1]",
-        "3:21: an element of `env-inherit` must be a string, not 1",
-    ),
+    ("env-inherit = 'HOME'", "3:15: `env-inherit` must be a list of strings, not \"HOME\""),
+    ("env-inherit = ['é', 1]", "3:21: an element of `env-inherit` must be a string, not 1"),
     ("env-inherit = ['A', 'B', 'A']", "3:26: `A` is listed twice"),
     (
         "env-inherit = ['A', '']",
         "3:21: a name in `env-inherit` must not be empty nor have `=` or NUL, unlike ``",
     ),
-    (
-        "env-inherit = ['B', 'A']\nenv.A = '1'",
-        "3:21: `A` has a value in `env` already",
-    ),
-    (
-        "env-allow = ['B', 'A']\nenv.A = '1'",
-        "3:19: `A` is fixed by `env` or `env-inherit` already",
-    ),
+    ("env-inherit = ['B', 'A']\nenv.A = '1'", "3:21: `A` has a value in `env` already"),
+    ("env-allow = ['B', 'A']\nenv.A = '1'", "3:19: `A` is fixed by `env` or `env-inherit` already"),
     (
         "env-allow = [\n  'A',\n  '*_B',\n]",
         "5:3: `env-allow` may have a `*` at the end only, not as in `*_B`",
@@ -293,22 +204,10 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "3:14: `env-allow` must not have `BASH_*`, because shells run or split text by it; \
          fix its value in `env`",
     ),
-    (
-        "cwd = './src'",
-        "3:7: `cwd` must be \"preopens\" or an absolute path, not \"./src\"",
-    ),
-    (
-        "cwd = true",
-        "3:7: `cwd` must be \"preopens\" or an absolute path, not true",
-    ),
-    (
-        "cwd = \"/\\u0000\"",
-        "3:7: `cwd` must be \"preopens\" or an absolute path, not `/\\0`",
-    ),
-    (
-        "stdio = 'null'",
-        "3:9: `stdio` must be a list of strings, not \"null\"",
-    ),
+    ("cwd = './src'", "3:7: `cwd` must be \"preopens\" or an absolute path, not \"./src\""),
+    ("cwd = true", "3:7: `cwd` must be \"preopens\" or an absolute path, not true"),
+    ("cwd = \"/\\u0000\"", "3:7: `cwd` must be \"preopens\" or an absolute path, not `/\\0`"),
+    ("stdio = 'null'", "3:9: `stdio` must be a list of strings, not \"null\""),
     (
         "stdio = ['null', 'pipe']",
         "3:18: an element of `stdio` must be \"null\", \"inherit\", \"piped\" or \"file\", not \"pipe\"",
@@ -317,14 +216,8 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "signals = ['TERM', 'TREM']",
         "3:20: an element of `signals` must be a signal such as \"TERM\", not \"TREM\"",
     ),
-    (
-        "signals = [15]",
-        "3:12: an element of `signals` must be a string, not 15",
-    ),
-    (
-        "max-children = 0",
-        "3:16: `max-children` must be a whole number from 1 to 4294967295, not 0",
-    ),
+    ("signals = [15]", "3:12: an element of `signals` must be a string, not 15"),
+    ("max-children = 0", "3:16: `max-children` must be a whole number from 1 to 4294967295, not 0"),
     (
         "max-children = 1.5",
         "3:16: `max-children` must be a whole number from 1 to 4294967295, not 1.5",
@@ -352,9 +245,7 @@ fn mistakes() {
     let in_a_grant = MISTAKES_IN_A_GRANT
         .iter()
         .map(|(line, error)| (format!("[program.git]\npath = 'git'\n{line}"), error));
-    let files = MISTAKES
-        .iter()
-        .map(|(text, error)| ((*text).to_owned(), error));
+    let files = MISTAKES.iter().map(|(text, error)| ((*text).to_owned(), error));
     for (text, expected) in files.chain(in_a_grant) {
         let error = Policy::parse("p.toml", &text).expect_err(&text);
         assert_eq!(error.to_string(), format!("p.toml:{expected}"), "{text}");
@@ -381,10 +272,7 @@ fn every_known_key_is_read() {
         for key in keys {
             // Wrong for every key, but known to all.
             let error = Policy::parse("p", &format!("{table}{key} = nan")).unwrap_err();
-            assert!(
-                error.message().starts_with(&format!("`{key}` must be")),
-                "{error}"
-            );
+            assert!(error.message().starts_with(&format!("`{key}` must be")), "{error}");
         }
     }
 }

@@ -24,9 +24,7 @@ impl Random {
 
     /// None half of the time.
     fn some<T: Copy>(&mut self, from: &[T]) -> Vec<T> {
-        (0..self.below(6).saturating_sub(2))
-            .map(|_| self.pick(from))
-            .collect()
+        (0..self.below(6).saturating_sub(2)).map(|_| self.pick(from)).collect()
     }
 }
 
@@ -61,11 +59,7 @@ const KINDS: &[StdioKind] = &[
 fn grant(random: &mut Random, name: &str) -> Grant {
     let mut grant = Grant::new(name, format!("/bin/{name}"))
         .arguments(random.pick(&[Arguments::None, Arguments::Any]))
-        .cwd(
-            random
-                .pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())])
-                .clone(),
-        )
+        .cwd(random.pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())]).clone())
         .stdio(random.some(KINDS));
     for name in random.some(&["LANG", "PATH", "A"]) {
         grant = grant.env(name, "1");
@@ -128,16 +122,8 @@ fn a_plan_has_nothing_that_was_not_granted() {
             match grant.fixed(name) {
                 Some(fixed) => assert_eq!(fixed, Some(&**value)),
                 None => {
-                    assert!(
-                        grant
-                            .get_env_allow()
-                            .iter()
-                            .any(|pattern| pattern.covers(name))
-                    );
-                    assert!(
-                        ["A", "AB", "LANG", "GIT_AUTHOR_NAME"].contains(&&**name),
-                        "{name}"
-                    );
+                    assert!(grant.get_env_allow().iter().any(|pattern| pattern.covers(name)));
+                    assert!(["A", "AB", "LANG", "GIT_AUTHOR_NAME"].contains(&&**name), "{name}");
                     assert!(request.env.contains(&(name.clone(), value.clone())));
                 }
             }
@@ -148,24 +134,14 @@ fn a_plan_has_nothing_that_was_not_granted() {
 
         let stdio = [plan.stdin, plan.stdout, plan.stderr];
         assert_eq!(stdio, [request.stdin, request.stdout, request.stderr]);
-        assert!(
-            stdio
-                .into_iter()
-                .all(|kind| grant.get_stdio().contains(kind))
-        );
+        assert!(stdio.into_iter().all(|kind| grant.get_stdio().contains(kind)));
         assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
         assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
-        for deadline in [grant.get_deadline(), request.deadline]
-            .into_iter()
-            .flatten()
-        {
+        for deadline in [grant.get_deadline(), request.deadline].into_iter().flatten() {
             assert!(plan.deadline.is_some_and(|planned| planned <= deadline));
         }
     }
-    assert!(
-        planned > 500,
-        "{planned} plans are too few to show anything"
-    );
+    assert!(planned > 500, "{planned} plans are too few to show anything");
 }
 
 #[test]
@@ -186,14 +162,8 @@ fn a_damaged_file_is_read_or_refused_in_one_line() {
         if let Err(error) = Policy::parse("p", &text) {
             let location = error.location().expect("every mistake stands somewhere");
             let line = text.split('\n').nth(location.line - 1).unwrap();
-            assert!(
-                (1..=line.chars().count() + 1).contains(&location.column),
-                "{error}\n{text}"
-            );
-            assert!(
-                !error.to_string().contains(char::is_control),
-                "{error}\n{text}"
-            );
+            assert!((1..=line.chars().count() + 1).contains(&location.column), "{error}\n{text}");
+            assert!(!error.to_string().contains(char::is_control), "{error}\n{text}");
         }
     }
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use offspring_guest::{Arguments, Signal, features, grants, limits};
 
 fn main() {
-    let [plain, full] = &grants()[..] else {
-        panic!("two grants, in order: {:?}", grants())
-    };
+    let [plain, full] = &grants()[..] else { panic!("two grants, in order: {:?}", grants()) };
 
     assert_eq!(plain.name, "plain");
     assert_eq!(plain.arguments, Arguments::None);
@@ -30,11 +28,5 @@ fn main() {
 
     let args: Vec<String> = std::env::args().skip(1).collect();
     let features = features();
-    assert_eq!(
-        args,
-        [
-            features.group_signals.to_string(),
-            features.exit_info.to_string()
-        ]
-    );
+    assert_eq!(args, [features.group_signals.to_string(), features.exit_info.to_string()]);
 }

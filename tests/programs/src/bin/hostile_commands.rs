@@ -17,10 +17,7 @@ fn main() {
 
     let nothing = vec![(String::new(), String::new()); 400_000];
     let commands: Vec<Command> = (0..4).map(|_| Command::new("sh")).collect();
-    let taken = commands
-        .iter()
-        .filter(|command| command.env(&nothing).is_ok())
-        .count();
+    let taken = commands.iter().filter(|command| command.env(&nothing).is_ok()).count();
     assert!(taken < commands.len(), "{taken} took all");
     assert!(commands[0].env(&[]).is_ok(), "less is always possible");
 }

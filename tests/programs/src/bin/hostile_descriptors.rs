@@ -8,11 +8,7 @@ fn main() {
     let mut all = true;
     for stdio in [Stdio::null, Stdio::piped] {
         let mut command = Command::new("true");
-        command
-            .current_dir("/dir")
-            .stdin(stdio())
-            .stdout(stdio())
-            .stderr(stdio());
+        command.current_dir("/dir").stdin(stdio()).stdout(stdio()).stderr(stdio());
         match command.spawn() {
             Ok(mut child) => assert!(child.wait().expect("it ends").success()),
             error => {

@@ -5,21 +5,12 @@ use offspring_guest::{Command, Stdio};
 use test_programs::cat;
 
 fn main() {
-    let count: usize = std::env::args()
-        .nth(1)
-        .and_then(|count| count.parse().ok())
-        .expect("n");
+    let count: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).expect("n");
     for number in 0..count {
         match number % 4 {
             0 => drop(cat()),
             1 => assert!(cat().wait().expect("it ends").success()),
-            2 => assert!(
-                Command::new("cat")
-                    .output()
-                    .expect("it starts")
-                    .status
-                    .success()
-            ),
+            2 => assert!(Command::new("cat").output().expect("it starts").status.success()),
             _ => {
                 let mut missing = Command::new("text");
                 let missing = missing.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -20,9 +20,7 @@ fn main() {
         }
         Some("pipes-first") => {
             command.stdin(&Input::Pipe(&reader)).expect("it is a pipe");
-            command
-                .stdout(&Output::Pipe(&writer))
-                .expect("it is a pipe");
+            command.stdout(&Output::Pipe(&writer)).expect("it is a pipe");
             drop((reader, writer));
             // The copies of the command are one pipe, from the child to itself,
             // until there is no command.
@@ -31,11 +29,7 @@ fn main() {
             command.stdout(&Output::Null).expect("setters only record");
             spawned.pidfd.kill().expect("it is alive");
             spawned.pidfd.subscribe().block();
-            let status = spawned
-                .pidfd
-                .try_wait()
-                .expect("it can be asked")
-                .expect("it has ended");
+            let status = spawned.pidfd.try_wait().expect("it can be asked").expect("it has ended");
             assert!(matches!(status.outcome, Outcome::Signaled(_)), "{status:?}");
         }
         // From here on it traps.

@@ -12,13 +12,7 @@ fn main() {
         exit(0);
     }
     let (kind, error) = refused(result);
-    assert_eq!(
-        (kind, error.code),
-        (ErrorKind::WouldBlock, ErrorCode::TooManyProcesses)
-    );
-    assert_eq!(
-        (error.stage, error.errno.as_deref()),
-        (Stage::Clone, Some("EAGAIN"))
-    );
+    assert_eq!((kind, error.code), (ErrorKind::WouldBlock, ErrorCode::TooManyProcesses));
+    assert_eq!((error.stage, error.errno.as_deref()), (Stage::Clone, Some("EAGAIN")));
     exit(10);
 }

@@ -22,11 +22,7 @@ fn main() {
     command.stdin(&Input::Null).expect("setters only record");
     command.stdout(&Output::Null).expect("setters only record");
     command.stderr(&Output::Null).expect("setters only record");
-    exit(if full(command.spawn()) {
-        NOTHING
-    } else {
-        TOO_LITTLE
-    });
+    exit(if full(command.spawn()) { NOTHING } else { TOO_LITTLE });
 }
 
 fn full(result: Result<Spawned, SpawnError>) -> bool {

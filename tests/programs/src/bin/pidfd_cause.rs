@@ -10,11 +10,7 @@ const LONG: Duration = Duration::from_secs(100_000);
 
 fn start(program: &str, script: &str, deadline: Option<Duration>) -> Child {
     let mut command = Command::new(program);
-    command
-        .args(["-c", script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(after) = deadline {
         command.deadline(after);
     }
@@ -29,54 +25,29 @@ fn main() {
     const FOREVER: &str = "exec sleep 100000";
     let soon = Some(Duration::from_millis(20));
     let late = Some(LONG);
-    for (program, deadline) in [
-        ("sh", soon),
-        ("long", soon),
-        ("short", None),
-        ("short", late),
-    ] {
+    for (program, deadline) in [("sh", soon), ("long", soon), ("short", None), ("short", late)] {
         let status = end(program, FOREVER, deadline);
         assert_eq!(status.signal(), Some(9), "{program} {deadline:?}");
-        assert_eq!(
-            status.cause(),
-            Some(Cause::Deadline),
-            "{program} {deadline:?}"
-        );
+        assert_eq!(status.cause(), Some(Cause::Deadline), "{program} {deadline:?}");
     }
     // It is over at once.
-    assert_eq!(
-        end("sh", FOREVER, Some(Duration::ZERO)).cause(),
-        Some(Cause::Deadline)
-    );
+    assert_eq!(end("sh", FOREVER, Some(Duration::ZERO)).cause(), Some(Cause::Deadline));
     // It kills the whole group: else this would never end.
     let mut child = Command::new("long");
     let soon = Duration::from_millis(20);
-    child
-        .args(["-c", "sleep 100000 & wait"])
-        .stdin(Stdio::null())
-        .deadline(soon);
-    let child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    child.args(["-c", "sleep 100000 & wait"]).stdin(Stdio::null()).deadline(soon);
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
     let output = child.wait_with_output().expect("all is read");
     assert_eq!(output.status.cause(), Some(Cause::Deadline));
 
     for (script, code, signal) in [("exit 3", Some(3), None), ("kill -KILL $$", None, Some(9))] {
         let status = end("long", script, late);
-        assert_eq!(
-            (status.code(), status.signal(), status.cause()),
-            (code, signal, None)
-        );
+        assert_eq!((status.code(), status.signal(), status.cause()), (code, signal, None));
     }
     let mut child = start("sh", FOREVER, late);
     child.kill().expect("it is alive");
     let status = child.wait().expect("it ends");
-    assert_eq!(
-        (status.signal(), status.cause()),
-        (Some(9), Some(Cause::Killed))
-    );
+    assert_eq!((status.signal(), status.cause()), (Some(9), Some(Cause::Killed)));
     child.kill().expect("no error when it has ended");
     assert_eq!(child.wait().expect("it has ended"), status);
 }

@@ -10,9 +10,7 @@ use test_programs::sh;
 fn main() {
     let mut script = sh("sleep 100000 & echo on");
     let script = script.stdin(Stdio::null()).stdout(Stdio::piped());
-    let script = script
-        .stderr(Stdio::null())
-        .deadline(Duration::from_millis(300));
+    let script = script.stderr(Stdio::null()).deadline(Duration::from_millis(300));
     let mut child = script.spawn().expect("it starts");
     let mut stdout = child.stdout.take().expect("it is piped");
     child.wait().expect("it ends");

@@ -10,15 +10,9 @@ fn main() {
     println!("waiting");
     for child in &mut children {
         let status = child.pidfd().wait().expect("it ends");
-        assert_eq!(
-            (status.signal(), status.cause()),
-            (Some(9), Some(Cause::KilledByHost))
-        );
+        assert_eq!((status.signal(), status.cause()), (Some(9), Some(Cause::KilledByHost)));
     }
     let (kind, error) = refused(sh("exit").output());
-    assert_eq!(
-        (kind, error.code),
-        (ErrorKind::PermissionDenied, ErrorCode::AccessDenied)
-    );
+    assert_eq!((kind, error.code), (ErrorKind::PermissionDenied, ErrorCode::AccessDenied));
     assert_eq!(error.stage, Stage::Policy("host".into()));
 }

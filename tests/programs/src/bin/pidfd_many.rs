@@ -6,14 +6,8 @@ use test_programs::sh;
 fn main() {
     let start = |code: usize| {
         let mut script = sh("read go; exit \"$1\"");
-        let script = script
-            .arg(code.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null());
-        (
-            code,
-            script.stderr(Stdio::null()).spawn().expect("it starts"),
-        )
+        let script = script.arg(code.to_string()).stdin(Stdio::piped()).stdout(Stdio::null());
+        (code, script.stderr(Stdio::null()).spawn().expect("it starts"))
     };
     let mut children: Vec<(usize, Child)> = (0..20).map(start).collect();
     // Each is let go by itself, the last of them first.

@@ -7,11 +7,7 @@ use test_programs::failed;
 fn main() {
     let at_terminal = std::env::args().nth(1).as_deref() == Some("terminal");
     let mut command = Command::new("sleep");
-    command
-        .arg("100000")
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.arg("100000").stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
     let answer = child.pidfd().send_group_signal(Signal::TERM);
     if !at_terminal {

@@ -12,17 +12,10 @@ const LONG: Duration = Duration::from_secs(100_000);
 fn main() {
     let mut child = cat();
     let exit = child.pidfd().pollable();
-    assert_eq!(
-        poll(&[&exit, &subscribe_duration(1_000_000)]),
-        [1],
-        "it does not end by itself"
-    );
+    assert_eq!(poll(&[&exit, &subscribe_duration(1_000_000)]), [1], "it does not end by itself");
     drop(exit);
     let soon = Duration::from_millis(1);
-    assert_eq!(
-        child.pidfd().wait_timeout(soon).expect("it can be asked"),
-        None
-    );
+    assert_eq!(child.pidfd().wait_timeout(soon).expect("it can be asked"), None);
     drop(child.stdin.take());
     let ended = child.pidfd().wait_timeout(LONG).expect("it can be asked");
     assert!(ended.expect("it ends first").success());

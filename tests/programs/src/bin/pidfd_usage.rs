@@ -21,8 +21,5 @@ fn main() {
     let busy = busy.usage().expect("it has ended");
     let time = busy.user_time + busy.system_time;
     assert!(time > Duration::from_millis(1), "{time:?}");
-    assert!(
-        time > idle.user_time + idle.system_time,
-        "{busy:?} {idle:?}"
-    );
+    assert!(time > idle.user_time + idle.system_time, "{busy:?} {idle:?}");
 }

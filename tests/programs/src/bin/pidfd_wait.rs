@@ -26,9 +26,5 @@ fn main() {
     let status = child.wait().expect("it ends");
     assert_eq!((status.signal(), status.cause()), (Some(9), None));
     child.kill().expect("no error when it has ended");
-    assert_eq!(
-        child.wait().expect("it has ended"),
-        status,
-        "each wait says the same"
-    );
+    assert_eq!(child.wait().expect("it has ended"), status, "each wait says the same");
 }

@@ -24,15 +24,9 @@ fn main() {
     drop(reader);
     assert_eq!(broken(&writer), ErrorKind::BrokenPipe);
     assert!(writer.pollable().ready(), "the break is worth waking for");
-    let again = [
-        writer.write(b"x").map(drop),
-        writer.try_write(b"x").map(drop),
-        writer.try_flush(),
-    ];
+    let again =
+        [writer.write(b"x").map(drop), writer.try_write(b"x").map(drop), writer.try_flush()];
     for result in again {
-        assert_eq!(
-            result.expect_err("it is broken").kind(),
-            ErrorKind::BrokenPipe
-        );
+        assert_eq!(result.expect_err("it is broken").kind(), ErrorKind::BrokenPipe);
     }
 }

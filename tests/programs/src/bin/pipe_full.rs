@@ -18,15 +18,11 @@ fn main() {
     assert!(!writer.pollable().ready());
 
     let mut data = vec![0; total];
-    reader
-        .read_exact(&mut data[..total / 2])
-        .expect("it is there");
+    reader.read_exact(&mut data[..total / 2]).expect("it is there");
     writer.pollable().block();
     // What the pipe had no room for yet follows now.
     writer.try_flush().expect("there is room");
-    reader
-        .read_exact(&mut data[total / 2..])
-        .expect("it is there");
+    reader.read_exact(&mut data[total / 2..]).expect("it is there");
     assert!(data.iter().all(|byte| *byte == 7));
     let nothing = reader.try_read(&mut [0]).expect_err("it is empty");
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);

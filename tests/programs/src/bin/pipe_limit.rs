@@ -20,15 +20,9 @@ fn main() {
     assert!(first.1.pollable().ready());
     assert_eq!(failed(pipe()), ErrorCode::LimitReached);
     let mut script = sh("exit");
-    script
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (kind, error) = refused(script.spawn());
-    assert_eq!(
-        (kind, error.code),
-        (ErrorKind::QuotaExceeded, ErrorCode::LimitReached)
-    );
+    assert_eq!((kind, error.code), (ErrorKind::QuotaExceeded, ErrorCode::LimitReached));
     assert_eq!(error.stage, Stage::Policy("limits.max-pipes".into()));
     drop((first, second.1));
     for _ in 0..20 {
@@ -46,10 +40,7 @@ fn main() {
         command.stdin(&Input::Pipe(&reader)).expect("it is a pipe");
         command
     });
-    assert!(
-        matches!(raw::create(), Err(RawCode::LimitReached)),
-        "one is not enough"
-    );
+    assert!(matches!(raw::create(), Err(RawCode::LimitReached)), "one is not enough");
     drop(commands);
     pipe().expect("two ends");
 }

@@ -14,10 +14,7 @@ fn main() {
     // The child waits for room in its output, instead of failing.
     let (mut reader, writer) = pipe().expect("a pipe");
     let mut script = sh("read go; exec head -c \"$1\" /dev/zero");
-    let script = script
-        .arg(SIZE.to_string())
-        .stdin(Stdio::piped())
-        .stdout(&writer);
+    let script = script.arg(SIZE.to_string()).stdin(Stdio::piped()).stdout(&writer);
     let mut child = script.stderr(Stdio::null()).spawn().expect("it starts");
     (&writer).write_all(b"mine").expect("there is room");
     writeln!(child.stdin.take().expect("it is piped"), "go").expect("it is read");
@@ -25,20 +22,13 @@ fn main() {
     sleep(Duration::from_millis(50));
     let mut data = Vec::new();
     reader.read_to_end(&mut data).expect("it can be read");
-    assert!(
-        child.wait().expect("it ends").success(),
-        "{} bytes came",
-        data.len()
-    );
+    assert!(child.wait().expect("it ends").success(), "{} bytes came", data.len());
     assert_eq!((&data[..4], data.len()), (&b"mine"[..], SIZE + 4));
 
     // A pipe that nobody reads is broken, also for one that is given away.
     let (reader, writer) = pipe().expect("a pipe");
     let mut unused = sh("exit");
-    unused
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .stdout(&writer);
+    unused.stdin(Stdio::null()).stderr(Stdio::null()).stdout(&writer);
     drop(unused.spawn().expect("it starts"));
     drop(reader);
     assert_eq!(broken(&writer), ErrorKind::BrokenPipe);
@@ -46,9 +36,7 @@ fn main() {
     // The child waits for its input, instead of failing.
     let (reader, mut writer) = pipe().expect("a pipe");
     let mut command = Command::new("cat");
-    let command = command
-        .stdin(reader.try_clone().expect("a handle"))
-        .stdout(Stdio::piped());
+    let command = command.stdin(reader.try_clone().expect("a handle")).stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::null()).spawn().expect("it starts");
     assert!(reader.try_read(&mut [0]).is_err(), "there is nothing yet");
     let ended = child.pidfd().wait_timeout(Duration::from_millis(50));

@@ -14,10 +14,7 @@ fn start(program: &str) -> std::io::Result<Child> {
 
 fn full(program: &str, rule: &str) {
     let (kind, error) = refused(start(program));
-    assert_eq!(
-        (kind, error.code),
-        (ErrorKind::QuotaExceeded, ErrorCode::LimitReached)
-    );
+    assert_eq!((kind, error.code), (ErrorKind::QuotaExceeded, ErrorCode::LimitReached));
     assert_eq!(error.stage, Stage::Policy(rule.into()), "{}", error.message);
 }
 

@@ -21,33 +21,19 @@ fn main() {
 
     let (kind, error) = refused(run(most + 1));
     assert_eq!(kind, ErrorKind::ArgumentListTooLong);
-    assert_eq!(
-        (error.stage, error.code),
-        (Stage::Request, ErrorCode::ArgumentListTooLong)
-    );
+    assert_eq!((error.stage, error.code), (Stage::Request, ErrorCode::ArgumentListTooLong));
     assert!(!ran(), "nothing is run");
     assert!(run(most).expect("it starts").status.success());
     assert!(ran());
 
     // The environment counts too, and what is refused changes nothing.
     let command = Raw::new("sh");
-    command
-        .args(&["-c".to_owned(), "exit 7".to_owned()])
-        .expect("few");
+    command.args(&["-c".to_owned(), "exit 7".to_owned()]).expect("few");
     let variable = [("A".to_owned(), "x".repeat(limit))];
     let answer = command.env(&variable);
-    assert!(
-        matches!(answer, Err(types::ErrorCode::ArgumentListTooLong)),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(types::ErrorCode::ArgumentListTooLong)), "{answer:?}");
     let child = command.spawn().expect("it starts").pidfd;
     child.subscribe().block();
-    let status = child
-        .try_wait()
-        .expect("it can be asked")
-        .expect("it has ended");
-    assert!(
-        matches!(status.outcome, types::Outcome::Exited(7)),
-        "{status:?}"
-    );
+    let status = child.try_wait().expect("it can be asked").expect("it has ended");
+    assert!(matches!(status.outcome, types::Outcome::Exited(7)), "{status:?}");
 }

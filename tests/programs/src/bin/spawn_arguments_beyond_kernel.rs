@@ -13,14 +13,8 @@ fn main() {
     for args in [one, all] {
         let (kind, error) = refused(sh(": > ran").args(&args).current_dir("/dir").output());
         assert_eq!(kind, ErrorKind::ArgumentListTooLong);
-        assert_eq!(
-            (error.stage, error.code),
-            (Stage::Exec, ErrorCode::ArgumentListTooLong)
-        );
+        assert_eq!((error.stage, error.code), (Stage::Exec, ErrorCode::ArgumentListTooLong));
         assert_eq!(error.errno.as_deref(), Some("E2BIG"));
-        assert!(
-            !std::fs::exists("/dir/ran").expect("it can be asked"),
-            "nothing is run"
-        );
+        assert!(!std::fs::exists("/dir/ran").expect("it can be asked"), "nothing is run");
     }
 }

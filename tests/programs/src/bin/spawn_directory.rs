@@ -12,9 +12,7 @@ use test_programs::{refused, sh, text};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [initial, root] = &args[..] else {
-        panic!("two paths of the host")
-    };
+    let [initial, root] = &args[..] else { panic!("two paths of the host") };
     let pwd = |directory: &str| text(sh("pwd -P").current_dir(directory));
 
     assert_eq!(text(&mut sh("pwd -P")), format!("{initial}\n"));
@@ -25,19 +23,9 @@ fn main() {
     }
 
     let fails = |directory: &str| refused(sh("exit").current_dir(directory).output());
-    for outside in [
-        "/dir/..",
-        "/dir/sub/../..",
-        "/dir/out",
-        "/dir/absolute",
-        "/dir/out/tmp",
-    ] {
+    for outside in ["/dir/..", "/dir/sub/../..", "/dir/out", "/dir/absolute", "/dir/out/tmp"] {
         let (kind, error) = fails(outside);
-        assert_eq!(
-            (kind, error.stage),
-            (ErrorKind::PermissionDenied, Stage::Resolve),
-            "{outside}"
-        );
+        assert_eq!((kind, error.stage), (ErrorKind::PermissionDenied, Stage::Resolve), "{outside}");
     }
     let cases = [
         ("/dir/missing", ErrorKind::NotFound, Stage::Resolve),
@@ -49,10 +37,7 @@ fn main() {
         assert_eq!((found, error.stage), (kind, stage), "{directory}");
     }
     let (kind, error) = fails(&format!("/dir/{}", "x".repeat(4096)));
-    assert_eq!(
-        (kind, error.code),
-        (ErrorKind::InvalidFilename, ErrorCode::NameTooLong)
-    );
+    assert_eq!((kind, error.code), (ErrorKind::InvalidFilename, ErrorCode::NameTooLong));
     by_a_file().expect("it can be opened");
 }
 
@@ -61,12 +46,7 @@ fn by_a_file() -> Result<(), io::Error> {
     let (directory, _) = get_directories().pop().expect("one directory");
     let flags = files::DescriptorFlags::READ;
     let file = directory
-        .open_at(
-            files::PathFlags::empty(),
-            "file",
-            files::OpenFlags::empty(),
-            flags,
-        )
+        .open_at(files::PathFlags::empty(), "file", files::OpenFlags::empty(), flags)
         .map_err(io::Error::other)?;
     let answer = Raw::new("sh").cwd(&file, ".");
     assert!(matches!(answer, Err(RawCode::NotDirectory)), "{answer:?}");

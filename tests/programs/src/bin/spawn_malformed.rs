@@ -29,17 +29,11 @@ fn main() {
         command.args(&args).expect("setters only record");
         command.env(&env).expect("setters only record");
         let error = command.spawn().expect_err("it is malformed");
-        assert!(
-            matches!(error.code, ErrorCode::InvalidArgument),
-            "{error:?}"
-        );
+        assert!(matches!(error.code, ErrorCode::InvalidArgument), "{error:?}");
         assert!(matches!(error.stage, Stage::Request), "{error:?}");
         assert_eq!(error.errno, None);
         assert!(!error.message.contains('\0') && !error.message.is_empty());
     }
     let (kind, error) = refused(sh("exit").arg("a\0b").output());
-    assert_eq!(
-        (kind, error.stage),
-        (ErrorKind::InvalidInput, SdkStage::Request)
-    );
+    assert_eq!((kind, error.stage), (ErrorKind::InvalidInput, SdkStage::Request));
 }

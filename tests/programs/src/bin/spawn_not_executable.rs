@@ -7,43 +7,16 @@ use test_programs::refused;
 
 fn main() {
     let cases = [
-        (
-            "empty",
-            ErrorKind::InvalidData,
-            ErrorCode::NotExecutable,
-            "ENOEXEC",
-        ),
-        (
-            "text",
-            ErrorKind::InvalidData,
-            ErrorCode::NotExecutable,
-            "ENOEXEC",
-        ),
-        (
-            "lost-interpreter",
-            ErrorKind::NotFound,
-            ErrorCode::NotFound,
-            "ENOENT",
-        ),
-        (
-            "forbidden",
-            ErrorKind::PermissionDenied,
-            ErrorCode::AccessDenied,
-            "EACCES",
-        ),
+        ("empty", ErrorKind::InvalidData, ErrorCode::NotExecutable, "ENOEXEC"),
+        ("text", ErrorKind::InvalidData, ErrorCode::NotExecutable, "ENOEXEC"),
+        ("lost-interpreter", ErrorKind::NotFound, ErrorCode::NotFound, "ENOENT"),
+        ("forbidden", ErrorKind::PermissionDenied, ErrorCode::AccessDenied, "EACCES"),
     ];
     for (program, kind, code, errno) in cases {
         let (found, error) = refused(Command::new(program).output());
-        assert_eq!(
-            (found, error.code, error.stage),
-            (kind, code, Stage::Exec),
-            "{program}"
-        );
+        assert_eq!((found, error.code, error.stage), (kind, code, Stage::Exec), "{program}");
         assert_eq!(error.errno.as_deref(), Some(errno));
     }
-    let output = Command::new("script")
-        .args(["an argument"])
-        .output()
-        .expect("it starts");
+    let output = Command::new("script").args(["an argument"]).output().expect("it starts");
     assert_eq!(output.stdout, b"script: an argument\n");
 }

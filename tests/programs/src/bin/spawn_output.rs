@@ -3,9 +3,7 @@
 use offspring_guest::Command;
 
 fn main() {
-    let output = Command::new("sh")
-        .args(["-c", "echo out; echo err >&2; exit 3"])
-        .output();
+    let output = Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]).output();
     let output = output.expect("it starts");
     assert_eq!(output.stdout, b"out\n");
     assert_eq!(output.stderr, b"err\n");

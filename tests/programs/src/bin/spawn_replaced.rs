@@ -4,10 +4,7 @@ use offspring_guest::Command;
 
 fn main() {
     for program in ["replaced", "deleted", "replaced-script", "deleted-script"] {
-        let output = Command::new(program)
-            .args(["-c", "exit 7"])
-            .output()
-            .expect(program);
+        let output = Command::new(program).args(["-c", "exit 7"]).output().expect(program);
         assert_eq!(output.status.code(), Some(7), "{program}: {output:?}");
     }
 }

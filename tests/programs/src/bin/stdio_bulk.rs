@@ -10,20 +10,14 @@ use test_programs::sh;
 const LINE: &[u8] = b"0123456789abcde\n";
 
 fn main() {
-    let size: usize = std::env::args()
-        .next_back()
-        .and_then(|size| size.parse().ok())
-        .expect("n");
+    let size: usize = std::env::args().next_back().and_then(|size| size.parse().ok()).expect("n");
     read(size);
     write(size / 4);
 }
 
 fn read(size: usize) {
     let mut script = sh("yes 0123456789abcde | head -c \"$1\"");
-    let script = script
-        .arg(size.to_string())
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
+    let script = script.arg(size.to_string()).stdin(Stdio::null()).stderr(Stdio::null());
     let mut child = script.stdout(Stdio::piped()).spawn().expect("it starts");
     let mut stdout = child.stdout.take().expect("it is piped");
 
@@ -35,9 +29,7 @@ fn read(size: usize) {
         if count == 0 {
             break;
         }
-        let right = (place..)
-            .zip(&buffer[..count])
-            .all(|(i, &byte)| byte == LINE[i % LINE.len()]);
+        let right = (place..).zip(&buffer[..count]).all(|(i, &byte)| byte == LINE[i % LINE.len()]);
         assert!(right, "a wrong byte behind {place}");
         place += count;
         if place * 16 / size > naps {
@@ -51,11 +43,7 @@ fn read(size: usize) {
 
 fn write(size: usize) {
     let mut script = sh("cksum; sleep 0");
-    let mut child = script
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");
     let data: Vec<u8> = LINE.iter().copied().cycle().take(100_000).collect();
     let mut left = size;
@@ -67,9 +55,5 @@ fn write(size: usize) {
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     let words = String::from_utf8(output.stdout).expect("text");
-    assert_eq!(
-        words.split_whitespace().nth(1),
-        Some(size.to_string().as_str()),
-        "{words}"
-    );
+    assert_eq!(words.split_whitespace().nth(1), Some(size.to_string().as_str()), "{words}");
 }

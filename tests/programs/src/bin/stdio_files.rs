@@ -22,10 +22,7 @@ fn main() -> io::Result<()> {
     // One file for both keeps what is written in order.
     let both = File::create_new("/rw/both")?;
     let mut script = sh("echo out; echo err >&2; echo out again");
-    script
-        .stdin(Stdio::null())
-        .stdout(both.clone())
-        .stderr(both);
+    script.stdin(Stdio::null()).stdout(both.clone()).stderr(both);
     assert!(script.status()?.success());
     assert_eq!(fs::read_to_string("/rw/both")?, "out\nerr\nout again\n");
 
@@ -33,28 +30,13 @@ fn main() -> io::Result<()> {
     let unwritable =
         || -> io::Result<Vec<File>> { Ok(vec![File::open("/ro/in")?, File::open("/rw/out")?]) };
     for file in unwritable()? {
-        denied(
-            sh("echo gone wrong")
-                .stdin(Stdio::null())
-                .stderr(Stdio::null())
-                .stdout(file),
-        );
+        denied(sh("echo gone wrong").stdin(Stdio::null()).stderr(Stdio::null()).stdout(file));
     }
     for file in unwritable()? {
-        denied(
-            sh("echo gone wrong >&2")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(file),
-        );
+        denied(sh("echo gone wrong >&2").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file));
     }
     let unreadable = File::create("/rw/unreadable")?;
-    denied(
-        sh("cat")
-            .stdin(unreadable)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()),
-    );
+    denied(sh("cat").stdin(unreadable).stdout(Stdio::null()).stderr(Stdio::null()));
     assert_eq!(fs::read_to_string("/ro/in")?, "from the host\n");
     assert_eq!(fs::read_to_string("/rw/out")?, "from the host\n");
     assert!(File::create("/ro/new").is_err());
@@ -68,10 +50,7 @@ fn main() -> io::Result<()> {
         command.stderr(&Output::File(&directory)),
     ];
     for answer in answers {
-        assert!(
-            matches!(answer, Err(RawCode::InvalidArgument)),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, Err(RawCode::InvalidArgument)), "{answer:?}");
     }
     Ok(())
 }
@@ -79,8 +58,5 @@ fn main() -> io::Result<()> {
 fn denied(command: &mut Command) {
     let (kind, error) = refused(command.spawn());
     assert_eq!(kind, ErrorKind::PermissionDenied);
-    assert_eq!(
-        (error.stage, error.code),
-        (Stage::Request, ErrorCode::AccessDenied)
-    );
+    assert_eq!((error.stage, error.code), (Stage::Request, ErrorCode::AccessDenied));
 }

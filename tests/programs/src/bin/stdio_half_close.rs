@@ -22,18 +22,11 @@ fn main() {
     assert!(child.wait().expect("it ends").success());
 
     let mut script = sh("exec >&-; read word; test \"$word\" = late");
-    let script = script
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = script.spawn().expect("it starts");
     let stdout = child.stdout.as_mut().expect("it is piped");
     assert_eq!(stdout.read(&mut [0; 8]).expect("the end"), 0);
-    assert_eq!(
-        child.try_wait().expect("it can be asked"),
-        None,
-        "it waits for its input"
-    );
+    assert_eq!(child.try_wait().expect("it can be asked"), None, "it waits for its input");
     writeln!(child.stdin.as_mut().expect("it is piped"), "late").expect("it is read");
     assert!(child.wait().expect("it ends").success());
 }

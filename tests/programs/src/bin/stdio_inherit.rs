@@ -7,9 +7,6 @@ fn main() {
     let status = Command::new("cat").status().expect("it starts");
     assert!(status.success());
     let mut errors = sh("echo to the error >&2");
-    errors
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit());
+    errors.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     assert!(errors.status().expect("it starts").success());
 }

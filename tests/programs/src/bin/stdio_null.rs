@@ -11,16 +11,10 @@ fn main() {
     // Nothing said means null, and no pipe to come back.
     let command = Raw::new("sh");
     let script = "cat || exit 1; echo lost || exit 2; echo lost >&2 || exit 3; exit 7";
-    command
-        .args(&["-c".to_owned(), script.to_owned()])
-        .expect("few");
+    command.args(&["-c".to_owned(), script.to_owned()]).expect("few");
     let spawned = command.spawn().expect("it starts");
     assert!(spawned.stdin.is_none() && spawned.stdout.is_none() && spawned.stderr.is_none());
     spawned.pidfd.subscribe().block();
-    let status = spawned
-        .pidfd
-        .try_wait()
-        .expect("it can be asked")
-        .expect("it has ended");
+    let status = spawned.pidfd.try_wait().expect("it can be asked").expect("it has ended");
     assert!(matches!(status.outcome, Outcome::Exited(7)), "{status:?}");
 }

@@ -14,9 +14,7 @@ fn main() {
     // and writing fails.
     let mut script = sh("echo here; kill -STOP $$; wc -c");
     let script = script.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let script = script
-        .stderr(Stdio::null())
-        .deadline(Duration::from_secs(60));
+    let script = script.stderr(Stdio::null()).deadline(Duration::from_secs(60));
     let mut child = script.spawn().expect("it starts");
     let mut stdout = child.stdout.take().expect("it is piped");
     assert_eq!(line(&mut stdout), "here");
@@ -27,10 +25,7 @@ fn main() {
     let mut count = String::new();
     while count.is_empty() {
         // It may not have stopped yet, so once may be too early.
-        child
-            .pidfd()
-            .send_signal(Signal::CONT)
-            .expect("it is allowed");
+        child.pidfd().send_signal(Signal::CONT).expect("it is allowed");
         let mut buffer = [0; 16];
         if let Ok(read) = stdout.try_read(&mut buffer) {
             count.push_str(std::str::from_utf8(&buffer[..read]).expect("a number"));

@@ -7,10 +7,7 @@ use test_programs::broken;
 
 fn main() {
     let mut command = Command::new("true");
-    let command = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");
     for _ in 0..3 {

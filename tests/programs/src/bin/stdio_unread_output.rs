@@ -9,10 +9,7 @@ use test_programs::sh;
 
 fn main() {
     let mut script = sh("exec head -c 16777216 /dev/zero");
-    let script = script
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .stdout(Stdio::piped());
+    let script = script.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
     let mut child = script.spawn().expect("it starts");
     let mut stdout = child.stdout.take().expect("it is piped");
     assert_eq!(stdout.read(&mut [0]).expect("it can be read"), 1);
