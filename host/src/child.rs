@@ -57,10 +57,9 @@ pub(crate) struct ChildProcess {
     exit: OnceLock<Exit>,
     /// Kept when the process has ended: its group may live on.
     deadline: OnceLock<Deadline>,
-    /// What it takes up of the guest's limits until it has ended.
+    /// What it takes up of the guest's limits until it has ended. What it does
+    /// until its handle is dropped and it is gone, the child keeps.
     alive: Mutex<Option<Alive>>,
-    /// What it takes up of them until its handle is dropped.
-    _held: Share,
 }
 
 /// What a process takes up as long as it lives.
@@ -104,14 +103,18 @@ impl Pollable for Child {
 const TRACED: Duration = Duration::from_millis(10);
 
 impl ChildProcess {
-    pub(crate) fn new(child: offspring_spawn::Child, alive: Alive, held: Share) -> ChildProcess {
+    pub(crate) fn new(
+        mut child: offspring_spawn::Child,
+        alive: Alive,
+        held: Share,
+    ) -> ChildProcess {
+        child.keep(held);
         ChildProcess {
             child,
             cause: Mutex::default(),
             exit: OnceLock::new(),
             deadline: OnceLock::new(),
             alive: Mutex::new(Some(alive)),
-            _held: held,
         }
     }
 

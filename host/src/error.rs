@@ -56,7 +56,9 @@ pub enum BuildError {
 fn not_opened(path: &Path, error: &SpawnError) -> String {
     let shown = path.display();
     match (error.errno, path.components().count()) {
-        (Errno::NOENT, 1) => format!("no directory of $PATH has an executable file `{shown}`"),
+        (Errno::NOENT | Errno::ACCESS, 1) => {
+            format!("no directory of $PATH has an executable file `{shown}`")
+        }
         (Errno::ACCESS, _) if path.is_dir() => format!("{shown} is a directory, not a program"),
         (Errno::ACCESS, _) if path.is_file() => format!("{shown} may not be executed"),
         (errno, _) => format!("{shown}: {errno}"),

@@ -22,24 +22,13 @@ fn main() -> io::Result<()> {
     // Each command is a temporary: what it holds of the pipe is closed with it,
     // and so the second child sees the end of what the first one writes.
     let (reader, writer) = io::pipe()?;
-    let first = Command::new(&sort)
-        .stdin(Stdio::Inherit)
-        .stdout(writer)
-        .spawn()?;
-    let second = Command::new(&uniq)
-        .arg("-c")
-        .stdin(reader)
-        .stdout(Stdio::Inherit)
-        .spawn()?;
+    let first = Command::new(&sort).stdin(Stdio::Inherit).stdout(writer).spawn()?;
+    let second = Command::new(&uniq).arg("-c").stdin(reader).stdout(Stdio::Inherit).spawn()?;
 
     for (name, child) in [("sort", first), ("uniq", second)] {
         let exit = child.wait()?;
         let time = exit.usage.map(|usage| usage.user_time + usage.system_time);
-        eprintln!(
-            "{name}: {}, {:?} of processor time",
-            exit.status,
-            time.unwrap_or_default()
-        );
+        eprintln!("{name}: {}, {:?} of processor time", exit.status, time.unwrap_or_default());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A child process that is owned.
 
+use std::any::Any;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, kill_process_group};
 
 use crate::pidfd::PidFd;
-use crate::reaper;
+use crate::reaper::{self, Orphan};
 use crate::signal::Signal;
 use crate::status::Exit;
 use crate::wait::{self, Reap};
@@ -35,6 +36,7 @@ pub struct Child {
     /// long as it is one, its number is not given to another group.
     keeps_zombie: bool,
     exit: Mutex<Option<Exit>>,
+    kept: Option<Box<dyn Any + Send + Sync>>,
     /// Our end of the standard input, if it is piped.
     pub stdin: Option<OwnedFd>,
     /// Our end of the standard output, if it is piped.
@@ -55,6 +57,7 @@ impl Child {
             leads_group,
             keeps_zombie: leads_group && !group_signals,
             exit: Mutex::new(None),
+            kept: None,
             stdin,
             stdout,
             stderr,
@@ -128,9 +131,7 @@ impl Child {
             return self.pidfd().send_group_signal(signal);
         }
         // Not waited for as long as we hold it, so the number is still its.
-        let pid = i32::try_from(self.pidfd().getpid()?)
-            .ok()
-            .and_then(Pid::from_raw);
+        let pid = i32::try_from(self.pidfd().getpid()?).ok().and_then(Pid::from_raw);
         let signal = rustix::process::Signal::from_named_raw(signal.as_raw());
         match (pid, signal) {
             (Some(pid), Some(signal)) => kill_process_group(pid, signal),
@@ -138,7 +139,8 @@ impl Child {
         }
     }
 
-    /// Whether the process leads a group of its own.
+    /// Whether the process was started to lead a process group, its own or that
+    /// of its session.
     pub fn leads_group(&self) -> bool {
         self.leads_group
     }
@@ -153,12 +155,15 @@ impl Child {
         }
     }
 
+    /// Keeps something until this is dropped and the process has been waited
+    /// for, which a drop does not wait for longer than a moment: for counting
+    /// what the process takes up.
+    pub fn keep(&mut self, kept: impl Any + Send + Sync) {
+        self.kept = Some(Box::new(kept));
+    }
+
     fn reap(&self) -> Reap {
-        if self.keeps_zombie {
-            Reap::No
-        } else {
-            Reap::Yes
-        }
+        if self.keeps_zombie { Reap::No } else { Reap::Yes }
     }
 
     fn exit(&self) -> MutexGuard<'_, Option<Exit>> {
@@ -190,7 +195,7 @@ impl Drop for Child {
         let gone = pidfd.poll(DROP_PATIENCE).is_ok_and(|ended| ended)
             && matches!(wait::try_wait(pidfd.as_fd(), Reap::Yes), Ok(Some(_)));
         if !gone && let Some(pidfd) = self.pidfd.take() {
-            reaper::adopt(pidfd);
+            reaper::adopt(Orphan { pidfd, _kept: self.kept.take() });
         }
     }
 }

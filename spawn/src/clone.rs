@@ -29,11 +29,8 @@ const CLONE_VFORK: u32 = 0x4000;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
-/// What every child has in common: our memory, our sleep, a pidfd, and, until
-/// its first system call, our descriptor table. Sharing the table instead of
-/// copying it keeps the cost of a spawn independent of how many descriptors
-/// the parent has open.
-const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_FILES;
+/// What every child has in common: our memory, our sleep, and a pidfd.
+const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
 
 /// `struct clone_args` of Linux 5.7 and later, 88 bytes.
 #[repr(C)]
@@ -69,6 +66,10 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct Clone<'a> {
     pub(crate) method: Method,
+    /// Whether the child has our descriptor table until its first system call,
+    /// which takes the part of it that it needs. That keeps the cost of a spawn
+    /// independent of how many descriptors we have open.
+    pub(crate) share_table: bool,
     /// The signal that the parent gets when the child ends; 0 for none.
     pub(crate) exit_signal: u8,
     /// The cgroup that the child is born in; only with [`Method::Clone3`].
@@ -108,20 +109,16 @@ impl Clone<'_> {
         data: *mut c_void,
     ) -> Result<OwnedFd, Errno> {
         let (base, size) = stack.usable();
+        let files = if self.share_table { CLONE_FILES } else { 0 };
+        let flags = FLAGS | files;
         let mut pidfd: RawFd = -1;
         let _blocked = Blocked::all();
         let answer = match self.method {
             Method::Clone3 => {
-                let cgroup = self
-                    .cgroup
-                    .map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
-                let into = if self.cgroup.is_some() {
-                    CLONE_INTO_CGROUP
-                } else {
-                    0
-                };
+                let cgroup = self.cgroup.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
+                let into = if self.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
                 let args = CloneArgs {
-                    flags: u64::from(FLAGS) | CLONE_CLEAR_SIGHAND | into,
+                    flags: u64::from(flags) | CLONE_CLEAR_SIGHAND | into,
                     pidfd: &raw mut pidfd as u64,
                     exit_signal: self.exit_signal.into(),
                     stack: base as u64,
@@ -136,7 +133,7 @@ impl Clone<'_> {
                 unsafe { sys::clone(nr::CLONE3, args, entry, data) }
             }
             Method::Clone => {
-                let flags = FLAGS as usize | usize::from(self.exit_signal);
+                let flags = flags as usize | usize::from(self.exit_signal);
                 let args = [flags, base + size, &raw mut pidfd as usize, 0, 0];
                 // SAFETY: as above.
                 unsafe { sys::clone(nr::CLONE, args, entry, data) }
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn flags_are_the_kernels() {
-        assert_eq!(FLAGS, 0x5500);
+        assert_eq!(FLAGS | CLONE_FILES, 0x5500);
         assert_eq!(CLONE_CLEAR_SIGHAND, 0x1_0000_0000);
         assert_eq!(CLONE_INTO_CGROUP, 0x2_0000_0000);
     }

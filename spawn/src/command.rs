@@ -1,21 +1,28 @@
 //! What to start and how.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use crate::action::{self, FileActions};
+use crate::attributes::Attributes;
 use crate::child::Child;
 use crate::error::{SpawnError, Stage};
 use crate::launch;
 use crate::program::Program;
-use crate::signal::Signal;
 use crate::stdio::Stdio;
 
 /// What to start and how: the attributes and file actions of `posix_spawn`,
 /// with nothing inherited unless asked for.
+///
+/// The child sets its attributes in this order: scheduler, nice value,
+/// processors, session, process group, terminal, ids, umask, limits, parent
+/// death signal, `no_new_privs`, working directory. Then come the file actions,
+/// and last the signals. The first of them that fails ends the spawn with a
+/// [`Stage`] of its own.
 ///
 /// A child starts with
 /// - the arguments given here, behind the path that the program was opened by;
@@ -23,7 +30,8 @@ use crate::stdio::Stdio;
 /// - `/dev/null` as its standard streams, and no other descriptor;
 /// - all signals unblocked, no handlers, SIGPIPE at its default action, and
 ///   what this process ignores ignored;
-/// - this process's working directory, ids, limits and cgroup.
+/// - this process's working directory, ids, limits, session, process group and
+///   cgroup.
 ///
 /// A command can be spawned any number of times.
 ///
@@ -52,9 +60,9 @@ pub struct Command {
     pub(crate) stdio: [Stdio; 3],
     pub(crate) cwd: Option<Arc<OwnedFd>>,
     pub(crate) cgroup: Option<Arc<OwnedFd>>,
-    pub(crate) new_group: bool,
-    pub(crate) parent_death_signal: Option<Signal>,
-    pub(crate) no_new_privileges: bool,
+    pub(crate) passed: Vec<(Arc<OwnedFd>, RawFd)>,
+    pub(crate) actions: FileActions,
+    pub(crate) attributes: Attributes,
 }
 
 impl Command {
@@ -68,9 +76,9 @@ impl Command {
             stdio: [const { Stdio::Null }; 3],
             cwd: None,
             cgroup: None,
-            new_group: false,
-            parent_death_signal: None,
-            no_new_privileges: false,
+            passed: Vec::new(),
+            actions: FileActions::new(),
+            attributes: Attributes::default(),
         }
     }
 
@@ -91,10 +99,7 @@ impl Command {
 
     /// Replaces all arguments, the program's own name included.
     pub fn argv(&mut self, argv: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
-        self.argv = argv
-            .into_iter()
-            .map(|arg| self.c_string(arg.as_ref().as_bytes()))
-            .collect();
+        self.argv = argv.into_iter().map(|arg| self.c_string(arg.as_ref().as_bytes())).collect();
         self
     }
 
@@ -137,32 +142,26 @@ impl Command {
         self
     }
 
-    /// Lets the child lead a process group of its own. Then what kills the
-    /// child kills its group.
-    pub fn new_process_group(&mut self, yes: bool) -> &mut Command {
-        self.new_group = yes;
-        self
+    /// Passes a descriptor to the child, as this number: a standard stream's
+    /// too. A later one of the same number replaces it. It stays open here as
+    /// long as the command lives.
+    ///
+    /// # Errors
+    /// `EBADF` when the number is negative or not below the soft limit of open
+    /// files.
+    pub fn pass(
+        &mut self,
+        fd: impl Into<Arc<OwnedFd>>,
+        number: RawFd,
+    ) -> Result<&mut Command, Errno> {
+        self.passed.push((fd.into(), action::check(number)?));
+        Ok(self)
     }
 
-    /// Sends the child this signal when its parent dies.
-    ///
-    /// To Linux the parent is the *thread* that calls [`Command::spawn`]: use
-    /// this only from a thread that lives as long as the child may.
-    ///
-    /// # References
-    /// - [PR_SET_PDEATHSIG(2const)](https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)
-    pub fn parent_death_signal(&mut self, signal: Option<Signal>) -> &mut Command {
-        self.parent_death_signal = signal;
-        self
-    }
-
-    /// Keeps the child and its descendants from gaining rights by executing
-    /// set-user-id programs.
-    ///
-    /// # References
-    /// - [PR_SET_NO_NEW_PRIVS(2const)](https://man7.org/linux/man-pages/man2/PR_SET_NO_NEW_PRIVS.2const.html)
-    pub fn no_new_privileges(&mut self, yes: bool) -> &mut Command {
-        self.no_new_privileges = yes;
+    /// Sets what the child does with its descriptors before it executes its
+    /// program.
+    pub fn file_actions(&mut self, actions: FileActions) -> &mut Command {
+        self.actions = actions;
         self
     }
 
@@ -176,10 +175,7 @@ impl Command {
     /// Where it failed and why; nothing is left of the attempt.
     pub fn spawn(&self) -> Result<Child, SpawnError> {
         if self.nul {
-            return Err(SpawnError {
-                stage: Stage::Arguments,
-                errno: Errno::INVAL,
-            });
+            return Err(SpawnError { stage: Stage::Arguments, errno: Errno::INVAL });
         }
         launch::launch(self)
     }

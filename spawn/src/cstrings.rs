@@ -14,10 +14,7 @@ pub(crate) struct Pointers<'a> {
 impl<'a> Pointers<'a> {
     pub(crate) fn to(strings: &'a [CString]) -> Pointers<'a> {
         let pointers = strings.iter().map(|string| string.as_ptr());
-        Pointers {
-            pointers: pointers.chain([ptr::null()]).collect(),
-            strings: PhantomData,
-        }
+        Pointers { pointers: pointers.chain([ptr::null()]).collect(), strings: PhantomData }
     }
 
     /// The array, for a system call.

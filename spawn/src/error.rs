@@ -25,8 +25,25 @@ pub enum Stage {
     DescriptorTable,
     /// The child was put into its cgroup.
     Cgroup,
-    /// The child became the leader of a process group.
+    /// One of the descriptors that were passed, by its number in the child,
+    /// was put in place.
+    Passed(u32),
+    /// The child's scheduling policy and parameter were set.
+    Scheduler,
+    /// The child's nice value was set.
+    Nice,
+    /// The child was bound to processors.
+    CpuAffinity,
+    /// The child became the leader of a session.
+    Session,
+    /// The child became the leader of a process group, or joined one.
     ProcessGroup,
+    /// The child's session was given its terminal.
+    ControllingTerminal,
+    /// The child's effective ids were set back.
+    Ids,
+    /// One of the child's resource limits was set.
+    ResourceLimit,
     /// The child asked to be signalled when its parent dies.
     ParentDeathSignal,
     /// The child gave up gaining privileges.
@@ -35,52 +52,63 @@ pub enum Stage {
     WorkingDirectory,
     /// One of the child's standard streams, by its number, was put in place.
     StandardStream(u8),
+    /// One of the file actions, counted from 0, was done.
+    FileAction(u32),
     /// The child's signal dispositions and mask were set.
     Signals,
     /// The program was executed.
     Exec,
 }
 
+/// The stages that have no number.
+const PLAIN: [Stage; 21] = [
+    Stage::Kernel,
+    Stage::Arguments,
+    Stage::Program,
+    Stage::Descriptors,
+    Stage::Memory,
+    Stage::Clone,
+    Stage::DescriptorTable,
+    Stage::Cgroup,
+    Stage::Scheduler,
+    Stage::Nice,
+    Stage::CpuAffinity,
+    Stage::Session,
+    Stage::ProcessGroup,
+    Stage::ControllingTerminal,
+    Stage::Ids,
+    Stage::ResourceLimit,
+    Stage::ParentDeathSignal,
+    Stage::NoNewPrivileges,
+    Stage::WorkingDirectory,
+    Stage::Signals,
+    Stage::Exec,
+];
+
 impl Stage {
-    /// What the child writes where its parent reads it.
-    pub(crate) fn to_code(self) -> u32 {
+    /// A kind of stages, and the number in it.
+    fn to_parts(self) -> (u64, u32) {
         match self {
-            Stage::Kernel => 1,
-            Stage::Arguments => 2,
-            Stage::Program => 3,
-            Stage::Descriptors => 4,
-            Stage::Memory => 5,
-            Stage::Clone => 6,
-            Stage::DescriptorTable => 7,
-            Stage::Cgroup => 8,
-            Stage::ProcessGroup => 9,
-            Stage::ParentDeathSignal => 10,
-            Stage::NoNewPrivileges => 11,
-            Stage::WorkingDirectory => 12,
-            Stage::Signals => 13,
-            Stage::Exec => 14,
-            Stage::StandardStream(number) => 0x100 | number as u32,
+            Stage::StandardStream(number) => (1, number.into()),
+            Stage::Passed(number) => (2, number),
+            Stage::FileAction(index) => (3, index),
+            plain => {
+                let before = PLAIN.iter().take_while(|stage| **stage != plain);
+                (0, before.fold(0, |count: u32, _| count.wrapping_add(1)))
+            }
         }
     }
 
-    /// The inverse of [`Stage::to_code`].
-    pub(crate) fn from_code(code: u32) -> Stage {
-        match code {
-            1 => Stage::Kernel,
-            2 => Stage::Arguments,
-            3 => Stage::Program,
-            4 => Stage::Descriptors,
-            5 => Stage::Memory,
-            6 => Stage::Clone,
-            7 => Stage::DescriptorTable,
-            8 => Stage::Cgroup,
-            9 => Stage::ProcessGroup,
-            10 => Stage::ParentDeathSignal,
-            11 => Stage::NoNewPrivileges,
-            12 => Stage::WorkingDirectory,
-            13 => Stage::Signals,
-            14 => Stage::Exec,
-            stream => Stage::StandardStream(stream.to_le_bytes()[0]),
+    /// The inverse of [`Stage::to_parts`].
+    fn from_parts(kind: u64, number: u32) -> Stage {
+        match kind {
+            0 => {
+                let plain = PLAIN.get(number as usize);
+                plain.copied().unwrap_or(Stage::Exec)
+            }
+            1 => Stage::StandardStream(number.to_le_bytes()[0]),
+            2 => Stage::Passed(number),
+            _ => Stage::FileAction(number),
         }
     }
 }
@@ -96,13 +124,22 @@ impl fmt::Display for Stage {
             Stage::Clone => "cannot create the process",
             Stage::DescriptorTable => "cannot separate the child's descriptors",
             Stage::Cgroup => "cannot join the cgroup",
-            Stage::ProcessGroup => "cannot make a process group",
-            Stage::ParentDeathSignal => "cannot set the parent death signal",
-            Stage::NoNewPrivileges => "cannot set no_new_privs",
-            Stage::WorkingDirectory => "cannot change to the working directory",
             Stage::StandardStream(0) => "cannot set standard input",
             Stage::StandardStream(1) => "cannot set standard output",
             Stage::StandardStream(_) => "cannot set standard error",
+            Stage::Passed(number) => return write!(f, "cannot pass descriptor {number}"),
+            Stage::Scheduler => "cannot set the scheduler",
+            Stage::Nice => "cannot set the nice value",
+            Stage::CpuAffinity => "cannot bind to processors",
+            Stage::Session => "cannot make a session",
+            Stage::ProcessGroup => "cannot make or join a process group",
+            Stage::ControllingTerminal => "cannot take the terminal",
+            Stage::Ids => "cannot set the ids back",
+            Stage::ResourceLimit => "cannot set a resource limit",
+            Stage::ParentDeathSignal => "cannot set the parent death signal",
+            Stage::NoNewPrivileges => "cannot set no_new_privs",
+            Stage::WorkingDirectory => "cannot change to the working directory",
+            Stage::FileAction(index) => return write!(f, "cannot do file action {index}"),
             Stage::Signals => "cannot set signals",
             Stage::Exec => "cannot execute the program",
         })
@@ -123,6 +160,23 @@ impl SpawnError {
     /// Names the stage at which the kernel gave this error.
     pub(crate) fn at(stage: Stage) -> impl FnOnce(Errno) -> SpawnError {
         move |errno| SpawnError { stage, errno }
+    }
+
+    /// All of it in one word, which is not zero, for the child to leave where
+    /// its parent reads it: written at once, it is whole or not there.
+    pub(crate) fn to_word(self) -> u64 {
+        let (kind, number) = self.stage.to_parts();
+        let errno = u64::from(self.errno.raw_os_error().unsigned_abs() & 0xffff);
+        u64::from(number) << 32 | kind << 16 | errno
+    }
+
+    /// The inverse of [`SpawnError::to_word`]; `None` for zero.
+    pub(crate) fn from_word(word: u64) -> Option<SpawnError> {
+        let [low, high, kind, _, number @ ..] = word.to_le_bytes();
+        (word != 0).then(|| SpawnError {
+            stage: Stage::from_parts(kind.into(), u32::from_le_bytes(number)),
+            errno: Errno::from_raw_os_error(i32::from_le_bytes([low, high, 0, 0])),
+        })
     }
 }
 
@@ -147,11 +201,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stage_survives_its_code() {
-        let streams = [0, 1, 2, 255].map(Stage::StandardStream);
-        let codes = (1..=14).map(Stage::from_code);
-        for stage in codes.chain(streams) {
-            assert_eq!(Stage::from_code(stage.to_code()), stage);
+    fn every_error_survives_its_word() {
+        let streams = [0, 1, 2].map(Stage::StandardStream);
+        let numbers = [0, 3, u32::MAX];
+        let numbered = numbers
+            .into_iter()
+            .flat_map(|number| [Stage::Passed(number), Stage::FileAction(number)]);
+        for stage in PLAIN.into_iter().chain(streams).chain(numbered) {
+            for errno in [Errno::PERM, Errno::NOEXEC, Errno::from_raw_os_error(4095)] {
+                let error = SpawnError { stage, errno };
+                assert_eq!(SpawnError::from_word(error.to_word()), Some(error));
+            }
         }
+        assert_eq!(SpawnError::from_word(0), None);
     }
 }

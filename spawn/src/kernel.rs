@@ -4,9 +4,11 @@ use std::fmt;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use crate::clone::{Clone, Method};
+use crate::info;
 use crate::inside::{self, PROBE_EXIT};
 use crate::pidfd;
 use crate::stack::Stack;
@@ -17,6 +19,7 @@ use crate::wait::{self, Reap};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kernel {
     pub(crate) method: Method,
+    pub(crate) close_range: bool,
     group_signals: bool,
     exit_info: bool,
 }
@@ -45,6 +48,12 @@ impl Kernel {
         self.method == Method::Clone3
     }
 
+    /// Whether `close_range` works here. Where it does not, a spawn costs more
+    /// the more descriptors this process has, and `/proc` is needed.
+    pub fn has_close_range(&self) -> bool {
+        self.close_range
+    }
+
     /// Whether a process group can be signalled after its leader has ended
     /// (Linux 6.9).
     pub fn has_group_signals(&self) -> bool {
@@ -64,7 +73,8 @@ pub enum Unsupported {
     Clone(Errno),
     /// `waitid` does not take a pidfd (Linux 5.4).
     Wait(Errno),
-    /// `close_range` does not set close-on-exec (Linux 5.11).
+    /// Neither `close_range` (Linux 5.11) nor `/proc/self/fd` is there to close
+    /// descriptors by.
     Descriptors(Errno),
     /// A child does not share its parent's memory, as under emulators.
     Memory,
@@ -73,10 +83,7 @@ pub enum Unsupported {
 impl Unsupported {
     fn is_transient(self) -> bool {
         use Errno as E;
-        matches!(
-            self,
-            Unsupported::Clone(E::AGAIN | E::NOMEM | E::MFILE | E::NFILE)
-        )
+        matches!(self, Unsupported::Clone(E::AGAIN | E::NOMEM | E::MFILE | E::NFILE))
     }
 
     /// The error number that stands for it.
@@ -107,7 +114,7 @@ impl fmt::Display for Unsupported {
             }
             Unsupported::Descriptors(errno) => {
                 write!(f, "cannot close a range of descriptors: {errno} ")?;
-                f.write_str("(Linux 5.14 or later is needed, and close_range must be allowed)")
+                f.write_str("(close_range must be allowed, or /proc be mounted)")
             }
             Unsupported::Memory => {
                 f.write_str("a child does not share its parent's memory here, as under emulators")
@@ -121,25 +128,36 @@ impl std::error::Error for Unsupported {}
 fn probe() -> Result<Kernel, Unsupported> {
     // First, because a process that cannot be waited for would stay a zombie.
     wait::check().map_err(Unsupported::Wait)?;
-    inside::check_close_range().map_err(Unsupported::Descriptors)?;
-    match probe_with(Method::Clone3) {
+    let close_range = has_close_range().map_err(Unsupported::Descriptors)?;
+    match probe_with(Method::Clone3, close_range) {
         // ENOSYS is a kernel's answer and that of well-made seccomp profiles;
         // others say EPERM.
-        Err(Unsupported::Clone(Errno::NOSYS | Errno::PERM)) => probe_with(Method::Clone),
+        Err(Unsupported::Clone(Errno::NOSYS | Errno::PERM)) => {
+            probe_with(Method::Clone, close_range)
+        }
         other => other,
     }
 }
 
+/// Whether a child can close ranges of descriptors; an error when it cannot
+/// list them either.
+fn has_close_range() -> Result<bool, Errno> {
+    let Err(errno) = inside::check_close_range() else {
+        return Ok(true);
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match open(c"/proc/self/fd", flags, Mode::empty()) {
+        Ok(_) | Err(Errno::MFILE | Errno::NFILE) => Ok(false),
+        Err(_) => Err(errno),
+    }
+}
+
 /// Makes a process in the way that every child is made.
-fn probe_with(method: Method) -> Result<Kernel, Unsupported> {
+fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> {
     let stack = Stack::take().map_err(|error| Unsupported::Clone(error.errno))?;
     // No signal: the process that we run in may count its SIGCHLDs.
-    let probe = Clone {
-        method,
-        exit_signal: 0,
-        cgroup: None,
-    }
-    .probe(&stack);
+    let probe =
+        Clone { method, share_table: close_range, exit_signal: 0, cgroup: None }.probe(&stack);
     stack.give_back();
     let (child, shared) = probe.map_err(Unsupported::Clone)?;
 
@@ -148,10 +166,6 @@ fn probe_with(method: Method) -> Result<Kernel, Unsupported> {
     if !shared || exit.status != ExitStatus::Exited(PROBE_EXIT) {
         return Err(Unsupported::Memory);
     }
-    let exit_info = wait::exit_info(child.as_fd()).is_some();
-    Ok(Kernel {
-        method,
-        group_signals,
-        exit_info,
-    })
+    let exit_info = info::exit_info(child.as_fd()).is_some();
+    Ok(Kernel { method, close_range, group_signals, exit_info })
 }

@@ -2,46 +2,52 @@
 //! clone, and everything after it cannot.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 
 use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
+use rustix::process::{getgid, getpid, getuid};
 
+use crate::action::Action;
+use crate::attributes::Group;
 use crate::child::Child;
 use crate::clone::{Clone, Method};
 use crate::command::Command;
 use crate::cstrings::Pointers;
+use crate::dumpable;
 use crate::error::{SpawnError, Stage};
 use crate::inside::{Failure, NO_FD, Orders};
 use crate::kernel::Kernel;
+use crate::layout::{Layout, Wanted};
 use crate::pidfd::PidFd;
 use crate::stack::Stack;
-use crate::stdio::{Direction, Stream, above_stdio, above_stdio_shared, moved_above_stdio};
+use crate::stdio::{Direction, Stream, moved_above_stdio};
 use crate::wait::{self, Reap};
-
-const SIGCHLD: u8 = 17;
 
 /// What a file system of cgroups, version 2, says that it is.
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 
-/// The descriptors that a child needs besides its program, all at least 3.
+/// What is opened and found out for one child.
 #[derive(Debug)]
-struct Descriptors {
+struct Prepared {
     stdio: [Stream; 3],
-    cwd: Option<Arc<OwnedFd>>,
     cgroup_procs: Option<OwnedFd>,
+    /// The group to be in, by its leader's number; 0 for one of its own.
+    group: Option<i32>,
 }
 
 pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
-    let kernel = Kernel::get().map_err(|unsupported| SpawnError {
-        stage: Stage::Kernel,
-        errno: unsupported.errno(),
-    })?;
-    let fds = Descriptors::open(command, kernel.method)?;
-    let orders = fds.orders(command, kernel.method);
+    let kernel = Kernel::get()
+        .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
+    let attributes = &command.attributes;
+    let prepared = Prepared::open(command, kernel.method)?;
+    let orders = prepared.orders(command, kernel);
     let clone = Clone {
         method: kernel.method,
-        exit_signal: SIGCHLD,
+        share_table: kernel.close_range,
+        exit_signal: match attributes.exit_signal {
+            Some(signal) => signal.as_raw().to_le_bytes()[0],
+            None => 0,
+        },
         cgroup: match kernel.method {
             Method::Clone3 => command.cgroup.as_deref().map(AsFd::as_fd),
             Method::Clone => None,
@@ -49,8 +55,10 @@ pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
     };
 
     let stack = Stack::take()?;
+    let dumpable = attributes.reset_ids.then(dumpable::Kept::keep);
     let made = clone.spawn(&stack, &orders);
     stack.give_back();
+    drop(dumpable);
     let pidfd = made.map_err(|errno| SpawnError {
         stage: match clone.cgroup.is_some() && is_about_cgroup(errno) {
             true => Stage::Cgroup,
@@ -64,79 +72,95 @@ pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
         let _ = wait::wait(pidfd.as_fd(), Reap::Yes);
         return Err(error);
     }
-    let streams = fds.stdio.map(|stream| stream.parent);
+    let streams = prepared.stdio.map(|stream| stream.parent);
     Ok(Child::new(
-        PidFd::new(moved_above_stdio(pidfd)),
-        command.new_group,
+        PidFd::from(moved_above_stdio(pidfd)),
+        attributes.leads_group(),
         kernel.has_group_signals(),
         streams,
     ))
 }
 
-impl Descriptors {
-    fn open(command: &Command, method: Method) -> Result<Descriptors, SpawnError> {
+impl Prepared {
+    fn open(command: &Command, method: Method) -> Result<Prepared, SpawnError> {
         let at = || SpawnError::at(Stage::Descriptors);
         let [stdin, stdout, stderr] = &command.stdio;
-        Ok(Descriptors {
+        Ok(Prepared {
             stdio: [
                 stdin.open(0, Direction::In).map_err(at())?,
                 stdout.open(1, Direction::Out).map_err(at())?,
                 stderr.open(2, Direction::Out).map_err(at())?,
             ],
-            cwd: command
-                .cwd
-                .as_ref()
-                .map(above_stdio_shared)
-                .transpose()
-                .map_err(at())?,
             cgroup_procs: match (&command.cgroup, method) {
                 (Some(cgroup), Method::Clone) => Some(open_procs(cgroup)?),
                 (Some(_), Method::Clone3) | (None, _) => None,
             },
+            group: match &command.attributes.group {
+                Group::Inherited => None,
+                Group::New => Some(0),
+                Group::Joined(leader) => {
+                    let number = leader.getpid();
+                    let number = number.map_err(SpawnError::at(Stage::ProcessGroup))?;
+                    Some(number.cast_signed())
+                }
+            },
         })
     }
 
-    fn orders<'a>(&self, command: &'a Command, method: Method) -> Orders<'a> {
-        let number = |fd: Option<RawFd>| fd.unwrap_or(NO_FD);
-        let mut orders = Orders {
-            cut: NO_FD,
-            stdio: self.stdio.each_ref().map(|stream| stream.child.as_raw_fd()),
-            program: command.program.as_fd().as_raw_fd(),
-            script: command.program.is_script(),
-            cwd: number(self.cwd.as_ref().map(AsRawFd::as_raw_fd)),
-            cgroup_procs: number(self.cgroup_procs.as_ref().map(AsRawFd::as_raw_fd)),
-            clear_handlers: method == Method::Clone,
-            new_group: command.new_group,
-            parent_death_signal: command
-                .parent_death_signal
-                .map_or(0, |signal| signal.as_raw()),
-            parent: rustix::process::getpid().as_raw_pid(),
-            no_new_privileges: command.no_new_privileges,
+    /// Everything that the child is to do. Where its descriptors will be is
+    /// decided here.
+    fn orders<'a>(&self, command: &'a Command, kernel: Kernel) -> Orders<'a> {
+        let attributes = &command.attributes;
+        let program = command.program.as_fd().as_raw_fd();
+        let cwd = command.cwd.as_ref().map(AsRawFd::as_raw_fd);
+        let terminal = attributes.terminal.as_ref().map(AsRawFd::as_raw_fd);
+        let leader = match &attributes.group {
+            Group::Joined(leader) => Some(leader.as_fd().as_raw_fd()),
+            Group::Inherited | Group::New => None,
+        };
+        let directories = || command.actions.iter().map(Action::source);
+        let script = command.program.is_script();
+
+        let streams = self.stdio.iter().map(|stream| stream.child.as_raw_fd());
+        let passed = command.passed.iter().map(|(fd, number)| (fd.as_raw_fd(), *number));
+        let hidden = [(!script).then_some(program), cwd, terminal, leader];
+        let wanted = Wanted {
+            places: streams.zip(0..).chain(passed).collect(),
+            hidden: hidden.into_iter().chain(directories()).flatten().collect(),
+            script: script.then_some(program),
+            named: command.actions.iter().flat_map(Action::named).collect(),
+        };
+        let layout = Layout::new(&wanted);
+        let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
+        let cgroup_procs = self.cgroup_procs.as_ref().map(AsRawFd::as_raw_fd);
+        let needed = wanted.places.iter().map(|(source, _)| *source);
+        let needed = needed.chain(wanted.hidden).chain(wanted.script).chain(cgroup_procs);
+        Orders {
+            close_range: kernel.close_range,
+            cut: needed.fold(NO_FD, RawFd::max).saturating_add(1),
+            program: layout.script.unwrap_or(layout.find(program)),
+            cgroup_procs: cgroup_procs.unwrap_or(NO_FD),
+            cwd: find(cwd),
+            terminal: find(terminal),
+            group: self.group,
+            leader: find(leader),
+            attributes,
+            ids: attributes.reset_ids.then(|| [getuid().as_raw(), getgid().as_raw()]),
+            parent: getpid().as_raw_pid(),
+            actions: command.actions.iter().zip(directories().map(find)).collect(),
+            clear_handlers: kernel.method == Method::Clone,
             argv: Pointers::to(&command.argv),
             envp: Pointers::to(&command.envp),
             failure: Failure::default(),
-        };
-        let [stdin, stdout, stderr] = orders.stdio;
-        let needed = [
-            stdin,
-            stdout,
-            stderr,
-            orders.program,
-            orders.cwd,
-            orders.cgroup_procs,
-        ];
-        orders.cut = needed.into_iter().fold(NO_FD, RawFd::max).saturating_add(1);
-        orders
+            layout,
+        }
     }
 }
 
 /// Whether clone3 says this only of the cgroup that it was given.
 fn is_about_cgroup(errno: Errno) -> bool {
     use Errno as E;
-    matches!(
-        errno,
-        E::BADF | E::NOENT | E::NODEV | E::ACCESS | E::BUSY | E::OPNOTSUPP
-    )
+    matches!(errno, E::BADF | E::NOENT | E::NODEV | E::ACCESS | E::BUSY | E::OPNOTSUPP)
 }
 
 /// What a child writes to in order to join a cgroup by itself. What is not the
@@ -144,7 +168,7 @@ fn is_about_cgroup(errno: Errno) -> bool {
 fn open_procs(cgroup: &OwnedFd) -> Result<OwnedFd, SpawnError> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     let open = || match fstatfs(cgroup)?.f_type == CGROUP2_SUPER_MAGIC {
-        true => openat(cgroup, c"cgroup.procs", flags, Mode::empty()).and_then(above_stdio),
+        true => openat(cgroup, c"cgroup.procs", flags, Mode::empty()),
         false => Err(Errno::BADF),
     };
     open()

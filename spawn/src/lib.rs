@@ -2,13 +2,16 @@
 //!
 //! This crate starts a process with one system call that makes it, its pidfd
 //! and its place in a cgroup at once (`clone3`), shares memory with it until
-//! it executes its program, and so costs the same however much memory and
-//! however many descriptors the parent has. It is what `pidfd_spawn` of glibc
+//! it executes its program, and so costs the same however much memory the parent
+//! has. It is what `pidfd_spawn` of glibc
 //! 2.39 offers, without a C library, with more attributes, and with errors
 //! that say where a spawn failed.
 //!
 //! - A [`Program`] is opened once and executed by its descriptor.
-//! - A [`Command`] says how to run it. Nothing is inherited unless asked for.
+//! - A [`Command`] says how to run it: all attributes of `posix_spawn`, and
+//!   more. Nothing is inherited unless asked for.
+//! - [`FileActions`] are what it does with its descriptors before, in order.
+//! - A [`Pty`] is a terminal to run it in.
 //! - A [`Child`] owns the process: dropping it kills and waits.
 //! - A [`SpawnError`] has the stage and the errno, and leaves nothing behind.
 //!
@@ -31,31 +34,35 @@
 //! # Platform
 //!
 //! Linux 5.14 or later on x86_64, aarch64 and riscv64; [`Kernel::get`] says
-//! what is missing. Where a seccomp profile refuses `clone3`, `clone` is used.
+//! what is missing. Where a seccomp profile refuses `clone3`, `clone` is used;
+//! where it refuses `close_range`, descriptors are closed by `/proc/self/fd`.
 
 #![deny(unsafe_code)]
 
 #[cfg(not(all(
     target_os = "linux",
-    any(
-        target_arch = "x86_64",
-        target_arch = "aarch64",
-        target_arch = "riscv64"
-    )
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
 )))]
 compile_error!("offspring-spawn is for Linux on x86_64, aarch64 and riscv64");
 
+mod action;
+mod attributes;
 mod child;
 mod clone;
 mod command;
 mod cstrings;
+mod dumpable;
 mod error;
+mod info;
 mod inside;
 mod kernel;
 mod launch;
+mod layout;
 mod pidfd;
 mod program;
+mod pty;
 mod reaper;
+mod search;
 mod signal;
 mod sigset;
 mod stack;
@@ -64,14 +71,21 @@ mod stdio;
 mod sys;
 mod wait;
 
+pub use action::FileActions;
+pub use attributes::SchedulerPolicy;
 pub use child::Child;
 pub use command::Command;
 pub use error::{SpawnError, Stage};
+pub use info::ProcessInfo;
 pub use kernel::{Kernel, Unsupported};
 pub use pidfd::PidFd;
 pub use program::Program;
+pub use pty::{Pty, WindowSize};
+pub use rustix::fs::{Mode, OFlags};
 pub use rustix::io::Errno;
+pub use rustix::process::{Resource, Rlimit};
 pub use signal::{Signal, UnknownSignal};
+pub use sigset::SignalSet;
 pub use status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
 

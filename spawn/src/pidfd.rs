@@ -12,15 +12,15 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::info::{self, ProcessInfo};
 use crate::signal::Signal;
 use crate::sys::{self, nr};
-use crate::wait;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: usize = 1 << 2;
 
-/// A process, by a descriptor that was made together with it. It never means
-/// another process.
+/// A process, by a descriptor that was made together with it, or came from
+/// elsewhere. It never means another process.
 ///
 /// # References
 /// - [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
@@ -28,10 +28,6 @@ const PROCESS_GROUP: usize = 1 << 2;
 pub struct PidFd(OwnedFd);
 
 impl PidFd {
-    pub(crate) fn new(fd: OwnedFd) -> PidFd {
-        PidFd(fd)
-    }
-
     /// Sends a signal to the process.
     ///
     /// # Errors
@@ -54,20 +50,28 @@ impl PidFd {
         send(self.as_fd(), signal.as_raw(), PROCESS_GROUP)
     }
 
-    /// Returns the process's number: for messages.
+    /// Returns the process's number: for messages. A process that has ended
+    /// keeps its number until it is waited for.
     ///
     /// # Errors
-    /// `ESRCH` when the process has ended and was waited for, `EREMOTE` when
-    /// it is outside our process-id namespace. Before Linux 6.13, where the
-    /// number comes from `/proc`, `EBADF` when that is not mounted.
+    /// - `ESRCH` when the process was waited for.
+    /// - `EREMOTE` when it is outside our process-id namespace.
+    /// - `EBADF` when this is no pidfd, and before Linux 6.13, where the number
+    ///   comes from `/proc`, also when that is not mounted.
     ///
     /// # References
     /// - `pidfd_getpid` of glibc 2.39
     pub fn getpid(&self) -> Result<u32, Errno> {
-        match wait::pid(self.as_fd()) {
-            Err(Errno::NOTTY | Errno::INVAL) => pid_from_proc(self.as_fd()),
-            answer => answer,
-        }
+        info::pid(self.as_fd())
+    }
+
+    /// Returns the process's numbers and ids.
+    ///
+    /// # Errors
+    /// Those of [`PidFd::getpid`], but `ENOTTY` or `EINVAL` where the kernel
+    /// does not tell (before Linux 6.13), and for what is no pidfd.
+    pub fn info(&self) -> Result<ProcessInfo, Errno> {
+        info::process_info(self.as_fd())
     }
 
     /// Waits at most this long until the process has ended. Returns whether
@@ -95,6 +99,13 @@ impl AsFd for PidFd {
     }
 }
 
+impl From<OwnedFd> for PidFd {
+    /// Takes any descriptor. If it is no pidfd, the methods say so by `EBADF`.
+    fn from(fd: OwnedFd) -> PidFd {
+        PidFd(fd)
+    }
+}
+
 impl From<PidFd> for OwnedFd {
     fn from(pidfd: PidFd) -> OwnedFd {
         pidfd.0
@@ -113,17 +124,4 @@ fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: usize) -> Result<(), Errno> {
     // SAFETY: the only pointer is null, which the call allows.
     let answer = unsafe { sys::call(nr::PIDFD_SEND_SIGNAL, args) };
     sys::result(answer).map(drop)
-}
-
-/// Reads the line `Pid:` of the descriptor's entry in `/proc`.
-fn pid_from_proc(pidfd: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let text = std::fs::read_to_string(path).map_err(|_| Errno::BADF)?;
-    let value = text.lines().find_map(|line| line.strip_prefix("Pid:"));
-    match value.and_then(|value| value.trim().parse::<i64>().ok()) {
-        Some(-1) => Err(Errno::SRCH),
-        Some(0) => Err(Errno::REMOTE),
-        Some(pid) => u32::try_from(pid).map_err(|_| Errno::BADF),
-        None => Err(Errno::BADF),
-    }
 }

@@ -1,6 +1,6 @@
 //! Programs, by descriptor: what was opened is what runs.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ impl Program {
     /// Opens a program. Symbolic links are followed now and never again.
     ///
     /// A script, whose first two bytes are `#!`, is given to its interpreter
-    /// as `/dev/fd/3`, because that is what was opened.
+    /// as `/dev/fd/3`, because that is what was opened; when 3 is passed or named
+    /// by a file action, as the next number that is not.
     ///
     /// # Errors
     /// Those of open(2), and at stage [`Stage::Program`] `EACCES` for what is
@@ -42,57 +43,16 @@ impl Program {
         Program::open_path(path.as_ref()).map_err(SpawnError::at(Stage::Program))
     }
 
-    /// Looks for a name without `/` in a list of directories that are
-    /// separated by `:`, as `$PATH` is, and opens the first regular file that
-    /// may be executed. Empty and relative entries, which would mean the
-    /// current directory, are passed over. A name with `/` is opened as it is.
-    ///
-    /// # Errors
-    /// `EACCES` when there was a file of this name but none that may be
-    /// executed, else `ENOENT`.
-    pub fn search(name: impl AsRef<OsStr>, directories: &OsStr) -> Result<Program, SpawnError> {
-        let name = name.as_ref();
-        if name.as_bytes().contains(&b'/') {
-            return Program::open(name);
-        }
-        let mut errno = Errno::NOENT;
-        for directory in std::env::split_paths(directories) {
-            if !directory.is_absolute() || name.is_empty() {
-                continue;
-            }
-            let path = directory.join(name);
-            let executable = accessat(CWD, &path, Access::EXEC_OK, AtFlags::EACCESS);
-            match executable.and_then(|()| Program::open_path(&path)) {
-                Ok(program) => return Ok(program),
-                Err(Errno::ACCESS) => errno = Errno::ACCESS,
-                Err(_) => {}
-            }
-        }
-        Err(SpawnError {
-            stage: Stage::Program,
-            errno,
-        })
-    }
-
-    fn open_path(path: &Path) -> Result<Program, Errno> {
+    pub(crate) fn open_path(path: &Path) -> Result<Program, Errno> {
         let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
-        let fd = open(
-            name.as_c_str(),
-            OFlags::PATH | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .and_then(above_stdio)?;
+        let fd = open(name.as_c_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .and_then(above_stdio)?;
         let stat = fstat(&fd)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Errno::ACCESS);
         }
         let script = is_script(&name, &stat);
-        Ok(Program(Arc::new(Opened {
-            fd,
-            path: path.to_owned(),
-            name,
-            script,
-        })))
+        Ok(Program(Arc::new(Opened { fd, path: path.to_owned(), name, script })))
     }
 
     /// The path that was opened.
@@ -113,12 +73,7 @@ impl Program {
     pub fn check_executable(&self) -> Result<(), Errno> {
         // By path: faccessat2 with AT_EMPTY_PATH is younger than our floor,
         // and this is advice for people, not a check that anything relies on.
-        accessat(
-            CWD,
-            self.0.name.as_c_str(),
-            Access::EXEC_OK,
-            AtFlags::EACCESS,
-        )
+        accessat(CWD, self.0.name.as_c_str(), Access::EXEC_OK, AtFlags::EACCESS)
     }
 
     pub(crate) fn name(&self) -> CString {

@@ -68,9 +68,7 @@ impl Stack {
                 MapFlags::PRIVATE | MapFlags::STACK | MapFlags::NORESERVE,
             )
         };
-        let stack = Stack {
-            base: base.map_err(at(Stage::Memory))?,
-        };
+        let stack = Stack { base: base.map_err(at(Stage::Memory))? };
         // SAFETY: the range is the lower part of the mapping just made, which
         // nothing refers to yet.
         let guarded = unsafe { mprotect(stack.base, GUARD, MprotectFlags::empty()) };
@@ -90,5 +88,87 @@ impl Drop for Stack {
         // a spawn gives its stack back, or drops it, only after its child has
         // executed a program or ended. Unmapping a whole mapping cannot fail.
         let _ = unsafe { munmap(self.base, GUARD + SIZE) };
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::slice;
+
+    use super::*;
+    use crate::{Command, FileActions, Mode, OFlags, Program, SchedulerPolicy, Stdio};
+
+    const PATTERN: u8 = 0xa5;
+
+    impl Stack {
+        fn bytes(&mut self) -> &mut [u8] {
+            let (base, size) = self.usable();
+            let first = self.base.cast::<u8>().with_addr(base);
+            // SAFETY: the bytes are mapped, written once by the kernel with
+            // zeroes, and ours alone while no child runs.
+            unsafe { slice::from_raw_parts_mut(first, size) }
+        }
+
+        /// How much of a stack that was filled with the pattern was written to.
+        fn used(&mut self) -> usize {
+            let untouched = self.bytes().iter().take_while(|byte| **byte == PATTERN);
+            SIZE - untouched.count()
+        }
+
+        /// The permissions of the page below what may be used.
+        fn guard(&self) -> String {
+            let range = format!("{:x}-{:x} ", self.base.addr(), self.usable().0);
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            let line = maps.lines().find_map(|line| line.strip_prefix(&range));
+            line.unwrap().split(' ').next().unwrap().to_owned()
+        }
+    }
+
+    /// A command that asks for all that there is.
+    fn largest() -> Command {
+        let program = Program::search("sh", "/bin:/usr/bin".as_ref()).unwrap();
+        let root = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open("/", flags, Mode::empty()).unwrap()
+        };
+        let mut actions = FileActions::new();
+        let (read, none) = (OFlags::RDONLY, Mode::empty());
+        for fd in 3..200 {
+            actions.open_beneath(fd, root(), "proc/self/maps", read, none).unwrap();
+        }
+        actions.open(7, "/", read, none).unwrap().fchdir(7).unwrap();
+        actions.dup2(7, 9).unwrap().dup2(9, 9).unwrap();
+        actions.close_from(3).unwrap().chdir("/").unwrap();
+        let mut command = Command::new(&program);
+        command
+            .args((0..2000).map(|number| number.to_string()))
+            .argv(["sh", "-c", "exit 0"])
+            .env("A", "x".repeat(100_000))
+            .stdin(Stdio::Piped)
+            .current_dir(root())
+            .file_actions(actions)
+            .scheduler(SchedulerPolicy::Batch, 0)
+            .nice(19)
+            .new_session(true)
+            .reset_ids(true)
+            .umask(0o22)
+            .no_new_privileges(true)
+            .default_signals(crate::SignalSet::ALL);
+        command
+    }
+
+    #[test]
+    fn the_largest_command_uses_little_of_a_stack() {
+        assert!(crate::Kernel::get().is_ok());
+        let mut stack = Stack::take().unwrap();
+        stack.bytes().fill(PATTERN);
+        stack.give_back();
+        let child = largest().spawn().unwrap();
+        assert!(child.wait().unwrap().status.success());
+        // No other test here takes a stack, so it is the same one.
+        let mut stack = Stack::take().unwrap();
+        let used = stack.used();
+        assert!((1..SIZE / 4).contains(&used), "{used} of {SIZE}");
+        assert_eq!(stack.guard(), "---p");
     }
 }

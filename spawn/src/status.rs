@@ -32,10 +32,7 @@ impl ExitStatus {
     pub(crate) fn from_wait_word(word: i32) -> ExitStatus {
         let [low, code, ..] = word.to_le_bytes();
         match Signal::from_raw(i32::from(low & 0x7f)) {
-            Some(signal) => ExitStatus::Signaled {
-                signal,
-                core_dumped: low & 0x80 != 0,
-            },
+            Some(signal) => ExitStatus::Signaled { signal, core_dumped: low & 0x80 != 0 },
             None => ExitStatus::Exited(code),
         }
     }
@@ -45,16 +42,9 @@ impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ExitStatus::Exited(code) => write!(f, "exit status: {code}"),
-            ExitStatus::Signaled {
-                signal,
-                core_dumped,
-            } => {
+            ExitStatus::Signaled { signal, core_dumped } => {
                 write!(f, "signal: {} ({signal})", signal.as_raw())?;
-                if *core_dumped {
-                    f.write_str(" (core dumped)")
-                } else {
-                    Ok(())
-                }
+                if *core_dumped { f.write_str(" (core dumped)") } else { Ok(()) }
             }
             ExitStatus::Lost => f.write_str("exit status lost"),
         }
@@ -114,14 +104,8 @@ mod tests {
 
     #[test]
     fn wait_words() {
-        let killed = ExitStatus::Signaled {
-            signal: Signal::KILL,
-            core_dumped: false,
-        };
-        let aborted = ExitStatus::Signaled {
-            signal: Signal::ABRT,
-            core_dumped: true,
-        };
+        let killed = ExitStatus::Signaled { signal: Signal::KILL, core_dumped: false };
+        let aborted = ExitStatus::Signaled { signal: Signal::ABRT, core_dumped: true };
         for (word, status) in [
             (0, ExitStatus::Exited(0)),
             (0x0700, ExitStatus::Exited(7)),
@@ -142,10 +126,7 @@ mod tests {
 
     #[test]
     fn reads_like_std() {
-        let killed = ExitStatus::Signaled {
-            signal: Signal::KILL,
-            core_dumped: false,
-        };
+        let killed = ExitStatus::Signaled { signal: Signal::KILL, core_dumped: false };
         assert_eq!(killed.to_string(), "signal: 9 (SIGKILL)");
         assert_eq!(ExitStatus::Exited(3).to_string(), "exit status: 3");
     }

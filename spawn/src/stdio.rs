@@ -59,8 +59,6 @@ pub(crate) enum Direction {
 /// A stream ready to be given to a child, and our end if it is a pipe.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// At least 3, so that the child can put it in place without overwriting
-    /// another stream that it still needs.
     pub(crate) child: Arc<OwnedFd>,
     pub(crate) parent: Option<OwnedFd>,
 }
@@ -69,19 +67,13 @@ impl Stdio {
     /// Opens what the child is to be given as its stream of this number.
     pub(crate) fn open(&self, number: u8, direction: Direction) -> Result<Stream, Errno> {
         match self {
-            Stdio::Null => Ok(Stream {
-                child: null()?,
-                parent: None,
-            }),
+            Stdio::Null => Ok(Stream { child: null()?, parent: None }),
             Stdio::Inherit => {
                 let child = match inherited(number) {
                     Err(Errno::BADF) => null()?,
                     inherited => Arc::new(inherited?),
                 };
-                Ok(Stream {
-                    child,
-                    parent: None,
-                })
+                Ok(Stream { child, parent: None })
             }
             Stdio::Piped => {
                 let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -94,10 +86,7 @@ impl Stdio {
                     parent: Some(above_stdio(parent)?),
                 })
             }
-            Stdio::Fd(fd) => Ok(Stream {
-                child: above_stdio_shared(fd)?,
-                parent: None,
-            }),
+            Stdio::Fd(fd) => Ok(Stream { child: Arc::clone(fd), parent: None }),
         }
     }
 }
@@ -108,12 +97,7 @@ fn null() -> Result<Arc<OwnedFd>, Errno> {
     if let Some(null) = NULL.get() {
         return Ok(Arc::clone(null));
     }
-    let fd = openat(
-        CWD,
-        c"/dev/null",
-        OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let fd = openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     let fd = Arc::new(above_stdio(fd)?);
     Ok(Arc::clone(NULL.get_or_init(|| fd)))
 }
@@ -135,8 +119,8 @@ fn is_stdio(fd: impl AsFd) -> bool {
     fd.as_fd().as_raw_fd() < FIRST_OTHER
 }
 
-/// Moves a descriptor behind the standard streams, if this process runs with
-/// some of those closed: there a child that inherits would get it.
+/// Moves a descriptor that we keep behind the standard streams, if this process
+/// runs with some of those closed: there a child that inherits would get it.
 pub(crate) fn above_stdio(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     match is_stdio(&fd) {
         true => fcntl_dupfd_cloexec(fd, FIRST_OTHER),
@@ -150,13 +134,5 @@ pub(crate) fn moved_above_stdio(fd: OwnedFd) -> OwnedFd {
     match is_stdio(&fd) {
         true => fcntl_dupfd_cloexec(&fd, FIRST_OTHER).unwrap_or(fd),
         false => fd,
-    }
-}
-
-/// The same for a descriptor that others hold too.
-pub(crate) fn above_stdio_shared(fd: &Arc<OwnedFd>) -> Result<Arc<OwnedFd>, Errno> {
-    match is_stdio(fd) {
-        true => fcntl_dupfd_cloexec(fd, FIRST_OTHER).map(Arc::new),
-        false => Ok(Arc::clone(fd)),
     }
 }

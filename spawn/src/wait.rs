@@ -2,13 +2,10 @@
 //!
 //! # Safety
 //!
-//! `waitid`, `getrusage` and an `ioctl` fill structures of ours, whose layouts
-//! are the kernel's for 64-bit architectures.
+//! `waitid` and `getrusage` fill structures of ours, whose layouts are the
+//! kernel's for 64-bit architectures.
 
-#![expect(
-    unsafe_code,
-    reason = "waitid with resource usage and PIDFD_GET_INFO have no wrapper"
-)]
+#![expect(unsafe_code, reason = "waitid with resource usage has no wrapper")]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -16,6 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::info::exit_info;
 use crate::signal::Signal;
 use crate::status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
 use crate::sys::{self, nr};
@@ -32,12 +30,6 @@ const CLD_EXITED: i32 = 1;
 const CLD_DUMPED: i32 = 3;
 
 const RUSAGE_SELF: usize = 0;
-
-/// `_IOWR(0xFF, 11, struct pidfd_info)` with the first version of the
-/// structure, 64 bytes.
-const PIDFD_GET_INFO: usize = 0xC040_FF0B;
-const PIDFD_INFO_PID: u64 = 1 << 0;
-const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
 /// How long to wait for the end of another wait for the same process.
 const RECOVERY_PATIENCE_MS: i64 = 200;
@@ -77,21 +69,6 @@ struct RawUsage {
 }
 
 const _: () = assert!(size_of::<RawUsage>() == 144);
-
-/// `struct pidfd_info`, first version.
-#[repr(C)]
-#[derive(Default)]
-struct PidfdInfo {
-    mask: u64,
-    cgroup_id: u64,
-    pid: u32,
-    tgid: u32,
-    parent: u32,
-    ids: [u32; 8],
-    exit_code: i32,
-}
-
-const _: () = assert!(size_of::<PidfdInfo>() == 64);
 
 /// Whether a wait takes the process away or leaves it a zombie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,19 +121,13 @@ fn wait_options(pidfd: BorrowedFd<'_>, more: usize, reap: Reap) -> Result<Option
         match sys::result(answer) {
             Ok(_) if info.signo == 0 => return Ok(None),
             Ok(_) => {
-                return Ok(Some(Exit {
-                    status: status(&info),
-                    usage: Some(usage.read()),
-                }));
+                return Ok(Some(Exit { status: status(&info), usage: Some(usage.read()) }));
             }
             Err(Errno::INTR) => {}
             // Somebody else waited for it. If it had not ended, this process
             // would still be our child, so there is an end to report.
             Err(Errno::CHILD) => {
-                return Ok(Some(Exit {
-                    status: recover(pidfd),
-                    usage: None,
-                }));
+                return Ok(Some(Exit { status: recover(pidfd), usage: None }));
             }
             Err(errno) => return Err(errno),
         }
@@ -168,10 +139,7 @@ fn status(info: &SigInfo) -> ExitStatus {
         return ExitStatus::Exited(info.status.to_le_bytes()[0]);
     }
     match Signal::from_raw(info.status) {
-        Some(signal) => ExitStatus::Signaled {
-            signal,
-            core_dumped: info.code == CLD_DUMPED,
-        },
+        Some(signal) => ExitStatus::Signaled { signal, core_dumped: info.code == CLD_DUMPED },
         None => ExitStatus::Lost,
     }
 }
@@ -181,10 +149,7 @@ fn status(info: &SigInfo) -> ExitStatus {
 fn recover(pidfd: BorrowedFd<'_>) -> ExitStatus {
     for patience in [0, RECOVERY_PATIENCE_MS] {
         let mut hang_up = [PollFd::new(&pidfd, PollFlags::empty())];
-        let timeout = Timespec {
-            tv_sec: 0,
-            tv_nsec: patience * 1_000_000,
-        };
+        let timeout = Timespec { tv_sec: 0, tv_nsec: patience * 1_000_000 };
         // Only delays the second try; its failure changes nothing.
         let _ = poll(&mut hang_up, Some(&timeout));
         if let Some(status) = exit_info(pidfd) {
@@ -192,32 +157,6 @@ fn recover(pidfd: BorrowedFd<'_>) -> ExitStatus {
         }
     }
     ExitStatus::Lost
-}
-
-/// The status that the kernel kept, if it keeps any. It is there from the
-/// moment that the pidfd hangs up, a moment after the other wait has begun.
-pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
-    let info = get_info(pidfd, PIDFD_INFO_EXIT).ok()?;
-    let kept = info.mask & PIDFD_INFO_EXIT != 0;
-    kept.then(|| ExitStatus::from_wait_word(info.exit_code))
-}
-
-/// Returns the process's number from the kernel: `ENOTTY` or `EINVAL` before
-/// Linux 6.13.
-pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> Result<u32, Errno> {
-    get_info(pidfd, PIDFD_INFO_PID).map(|info| info.tgid)
-}
-
-fn get_info(pidfd: BorrowedFd<'_>, mask: u64) -> Result<PidfdInfo, Errno> {
-    let mut info = PidfdInfo {
-        mask,
-        ..PidfdInfo::default()
-    };
-    let args = [raw(pidfd), PIDFD_GET_INFO, &raw mut info as usize, 0, 0];
-    // SAFETY: the structure is live and of the size that the request names.
-    let answer = unsafe { sys::call(nr::IOCTL, args) };
-    sys::result(answer)?;
-    Ok(info)
 }
 
 impl RawUsage {

@@ -7,11 +7,10 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use offspring_spawn::{Child, Command, Program, Stdio};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Resource, getrlimit};
 use support::isolation::isolated;
-use support::place::{Place, directory};
+use support::place::{Place, directory, inheritable};
 use support::traces::{descriptors, with_limit};
 use support::{cat, pid, program, read_line, sh};
 
@@ -26,15 +25,6 @@ fn of_child(command: &mut Command) -> (Child, BTreeMap<i32, String>) {
 }
 
 const READY: &str = "echo ready; read line";
-
-/// A descriptor that a child would inherit, with at least this number.
-fn inheritable(number: i32) -> OwnedFd {
-    let flags = OFlags::RDONLY;
-    let fd = openat(CWD, "/dev/null", flags, Mode::empty()).unwrap();
-    let fd = fcntl_dupfd_cloexec(fd, number).unwrap();
-    fcntl_setfd(&fd, FdFlags::empty()).unwrap();
-    fd
-}
 
 #[test]
 fn only_the_standard_streams() {
@@ -76,9 +66,7 @@ fn a_script_has_its_script_besides() {
     let scripts = all.values().filter(|link| **link == path).count();
     assert!(all.contains_key(&3) && scripts >= 1, "{all:?}");
     // The shell has a descriptor of its own for what it reads.
-    let only_these = all
-        .iter()
-        .all(|(number, link)| *number < 3 || *link == path);
+    let only_these = all.iter().all(|(number, link)| *number < 3 || *link == path);
     assert!(only_these, "{all:?}");
 }
 
@@ -101,11 +89,7 @@ fn scripts_by_every_low_number() {
 
 #[test]
 fn ours_are_closed_at_exec() {
-    let mut child = cat()
-        .stdout(Stdio::Piped)
-        .stderr(Stdio::Piped)
-        .spawn()
-        .unwrap();
+    let mut child = cat().stdout(Stdio::Piped).stderr(Stdio::Piped).spawn().unwrap();
     let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
     let program = program("cat");
     let ends = ends.iter().flatten().map(AsFd::as_fd);
@@ -129,11 +113,7 @@ fn the_program_that_was_opened_is_what_runs() {
     assert_eq!(run(), offspring_spawn::ExitStatus::Exited(7));
     std::fs::remove_file(place.path("elsewhere")).unwrap();
     assert_eq!(run(), offspring_spawn::ExitStatus::Exited(7));
-    assert!(
-        Command::new(&Program::open(&path).unwrap())
-            .spawn()
-            .is_err()
-    );
+    assert!(Command::new(&Program::open(&path).unwrap()).spawn().is_err());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod support;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use offspring_spawn::{Command, Errno, ExitStatus, Program, SpawnError, Stage};
 use support::isolation::isolated;
 use support::place::Place;
 use support::traces::{Traces, assert_no_children};
-use support::{output, program, sh, text};
+use support::{error_of, output, program, sh, text};
 
 /// Far above what the kernel takes as one argument.
 const TOO_LONG: usize = 128 * 1024;
@@ -170,49 +171,12 @@ fn no_arguments_at_all() {
 }
 
 #[test]
-fn searching() {
-    let place = Place::new();
-    for directory in ["first", "second", "third"] {
-        fs::create_dir(place.path(directory)).unwrap();
-    }
-    fs::create_dir(place.path("first/tool")).unwrap();
-    place.file("second/tool", 0o644, "#!/bin/sh\n");
-    let third = place.file("third/tool", 0o755, "#!/bin/sh\n");
-    let search = |name: &str, directories: &[&str]| {
-        let paths = directories.iter().map(|directory| match *directory {
-            "" | "." => directory.into(),
-            name => place.path(name),
-        });
-        let list = std::env::join_paths(paths).unwrap();
-        Program::search(name, &list)
-            .map(|program| program.path().to_owned())
-            .map_err(|error| {
-                assert_eq!(error.stage, Stage::Program);
-                error.errno
-            })
-    };
-    let all = ["", ".", "missing", "first", "second", "third"];
-    assert_eq!(search("tool", &all), Ok(third));
-    assert_eq!(search("tool", &all[..5]), Err(Errno::ACCESS));
-    assert_eq!(search("tool", &all[..3]), Err(Errno::NOENT));
-    assert_eq!(search("tool", &[]), Err(Errno::NOENT));
-    assert_eq!(search("", &all), Err(Errno::NOENT));
-    assert_eq!(search("n\0", &all), Err(Errno::NOENT));
-    assert_eq!(search("./missing/tool", &all), Err(Errno::NOENT));
-    assert!(Program::search("sh", OsStr::new(".:/bin")).is_ok());
-}
-
-#[test]
 fn an_error_reads_well_and_keeps_its_kind() {
     let error = spawn(Path::new("/missing")).unwrap_err();
     assert!(error.to_string().starts_with("cannot open the program: "));
     let error = io::Error::from(error);
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    assert!(
-        error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<SpawnError>())
-    );
+    assert!(error.get_ref().is_some_and(|inner| inner.is::<SpawnError>()));
     let place = Place::new();
     let error = spawn(&place.file("plain", 0o644, "")).unwrap_err();
     let error = io::Error::from(error);
@@ -225,4 +189,79 @@ fn whether_a_program_may_be_executed() {
     let plain = Program::open(place.file("plain", 0o644, "")).unwrap();
     assert_eq!(plain.check_executable(), Err(Errno::ACCESS));
     assert_eq!(program("sh").check_executable(), Ok(()));
+}
+
+/// A program that is gone is found out before there is a child; what is not
+/// executable, by a child that leaves nothing.
+#[test]
+fn sp2_1_a_missing_program() {
+    let error = Program::open("/missing/program").unwrap_err();
+    assert_eq!((error.stage, error.errno), (Stage::Program, Errno::NOENT));
+    let place = Place::new();
+    let none: [&str; 0] = [];
+    let mut command = Command::new(&place.script("lost", "#!/missing\n"));
+    assert_eq!(error_of(command.argv(none)), (Stage::Exec, Errno::NOENT));
+}
+
+#[test]
+fn sp2_3_the_child_of_a_failure_is_waited_for() {
+    isolated(|| {
+        let place = Place::new();
+        let command = Command::new(&place.script("broken", ""));
+        assert!(command.spawn().is_err());
+        assert_no_children();
+    });
+}
+
+#[test]
+fn sp2_4_a_failure_leaves_no_descriptor() {
+    isolated(|| {
+        let place = Place::new();
+        let command = Command::new(&place.script("broken", ""));
+        assert!(command.spawn().is_err());
+        Traces::unchanged(|| assert!(command.spawn().is_err()));
+    });
+}
+
+#[test]
+fn sp2_5_a_missing_program_by_its_path() {
+    isolated(|| {
+        Traces::unchanged(|| {
+            let list = OsStr::new("/bin:/usr/bin");
+            let error = Program::search("/missing/program", list).unwrap_err();
+            assert_eq!((error.stage, error.errno), (Stage::Program, Errno::NOENT));
+        });
+    });
+}
+
+#[test]
+fn sp4_1_a_script_without_an_interpreter() {
+    let place = Place::new();
+    let none: [&str; 0] = [];
+    let mut command = Command::new(&place.script("script", "exit 65\n"));
+    assert_eq!(error_of(command.argv(none)), (Stage::Exec, Errno::NOEXEC));
+}
+
+#[test]
+fn sp4_2_the_same_when_it_was_searched() {
+    let place = Place::new();
+    place.script("script", "exit 65\n");
+    let found = Program::search("script", place.root().as_os_str()).unwrap();
+    assert_eq!(error_of(&Command::new(&found)), (Stage::Exec, Errno::NOEXEC));
+}
+
+#[test]
+fn g2_a_failure_touches_no_descriptor_of_ours() {
+    isolated(|| {
+        // The kernel hands out a number before it looks at the group.
+        let null = || OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        let mut command = sh("");
+        command.cgroup(null());
+        assert!(command.spawn().is_err());
+        Traces::unchanged(|| {
+            let next = null();
+            assert_eq!(error_of(&command), (Stage::Cgroup, Errno::BADF));
+            assert!(rustix::io::fcntl_getfd(&next).is_ok());
+        });
+    });
 }

@@ -31,10 +31,19 @@ fn pipeline() {
     assert_eq!(words, ["1", "a", "2", "b"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     for name in ["sort", "uniq"] {
-        assert!(
-            stderr.contains(&format!("{name}: exit status: 0, ")),
-            "{stderr}"
-        );
+        assert!(stderr.contains(&format!("{name}: exit status: 0, ")), "{stderr}");
     }
+    assert!(output.status.success());
+}
+
+#[test]
+fn terminal() {
+    let Some(path) = example("terminal") else {
+        return skip("terminal", "the example was not built");
+    };
+    let output = Command::new(path).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.starts_with("/dev/pts/"), "{stdout}");
+    assert!(stdout.ends_with("\n24 80\npassed\nexit status: 0\n"), "{stdout}");
     assert!(output.status.success());
 }

@@ -2,12 +2,17 @@
 
 mod support;
 
-use offspring_spawn::{Errno, ExitStatus, Kernel, Signal, SpawnError, Stage, Stdio, Unsupported};
+use std::sync::Arc;
+
+use offspring_spawn::{
+    Errno, ExitStatus, FileActions, Kernel, Mode, OFlags, Signal, SpawnError, Stage, Stdio,
+    Unsupported,
+};
 use rustix::process::{WaitOptions, wait};
 use support::cgroup::Cgroup;
-use support::isolation::isolated;
-use support::place::Place;
-use support::refusal::{refuse, refuse_if};
+use support::isolation::{isolated, skip};
+use support::place::{Place, inheritable};
+use support::refusal::{hide_proc, refuse, refuse_if};
 use support::traces::{Traces, assert_no_children};
 use support::{assert_ends, find_signals, killed, program, read, read_line, sh, sleeper, text};
 
@@ -104,15 +109,42 @@ fn no_clone_at_all() {
 fn no_close_range() {
     isolated(|| {
         refuse(libc::SYS_close_range, Errno::PERM);
-        let command = sh("");
-        Traces::unchanged(|| {
-            let error = command.spawn().unwrap_err();
-            assert_eq!((error.stage, error.errno), (Stage::Kernel, Errno::NOSYS));
-        });
-        assert_eq!(Kernel::get(), Err(Unsupported::Descriptors(Errno::PERM)));
-        let words = Kernel::get().unwrap_err().to_string();
-        assert!(words.contains("close_range must be allowed"), "{words}");
+        assert!(!Kernel::get().unwrap().has_close_range());
+        works_without_close_range();
     });
+}
+
+#[test]
+fn no_close_range_and_no_clone3() {
+    isolated(|| {
+        refuse(libc::SYS_close_range, Errno::NOSYS);
+        refuse(libc::SYS_clone3, Errno::NOSYS);
+        works_without_close_range();
+        everything_works("no_close_range_and_no_clone3");
+    });
+}
+
+/// The child closes what it was not given, and the host keeps it.
+fn works_without_close_range() {
+    let place = Place::new();
+    let script = place.script("script", "#!/bin/sh\nexit 6\n");
+    let files: Vec<_> = (0..300).map(|_| inheritable(3)).collect();
+    let mut actions = FileActions::new();
+    actions.open(90, "/dev/null", OFlags::RDONLY, Mode::empty()).unwrap();
+    actions.dup2(90, 120).unwrap().close_from(100).unwrap();
+    let mut list = sh("ls /proc/self/fd");
+    let list =
+        text(list.file_actions(actions).current_dir(support::place::directory("/".as_ref())));
+    // The list itself is open too.
+    assert_eq!(list.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3", "90"]);
+    let mut command = offspring_spawn::Command::new(&script);
+    Traces::unchanged(|| {
+        let status = command.spawn().unwrap().wait().unwrap().status;
+        assert_eq!(status, ExitStatus::Exited(6));
+    });
+    command.pass(Arc::new(files.into_iter().next().unwrap()), 3).unwrap();
+    let status = command.spawn().unwrap().wait().unwrap().status;
+    assert_eq!(status, ExitStatus::Exited(6));
 }
 
 #[test]
@@ -125,6 +157,40 @@ fn no_close_range_any_more() {
             let (stage, errno) = (Stage::DescriptorTable, Errno::NOSYS);
             assert_eq!(command.spawn().unwrap_err(), SpawnError { stage, errno });
         });
+    });
+}
+
+#[test]
+fn no_proc() {
+    isolated(|| {
+        let pidfd = sh("").spawn().unwrap().detach();
+        if let Err(error) = hide_proc() {
+            return skip("no_proc", format_args!("cannot hide /proc: {error}"));
+        }
+        assert!(std::fs::read_dir("/proc/self").is_err());
+        let child = sh("exit 5").spawn().unwrap();
+        assert!(child.pidfd().getpid().is_ok());
+        assert_eq!(child.wait().unwrap().status, ExitStatus::Exited(5));
+        refuse_if(libc::SYS_ioctl, 1, GET_INFO, Errno::NOTTY);
+        assert_eq!(pidfd.getpid(), Err(Errno::BADF));
+    });
+}
+
+#[test]
+fn neither_proc_nor_close_range() {
+    isolated(|| {
+        let command = sh("");
+        if let Err(error) = hide_proc() {
+            let name = "neither_proc_nor_close_range";
+            return skip(name, format_args!("cannot hide /proc: {error}"));
+        }
+        refuse(libc::SYS_close_range, Errno::PERM);
+        let error = command.spawn().unwrap_err();
+        assert_eq!((error.stage, error.errno), (Stage::Kernel, Errno::NOSYS));
+        assert_eq!(Kernel::get(), Err(Unsupported::Descriptors(Errno::PERM)));
+        let words = Kernel::get().unwrap_err().to_string();
+        assert!(words.contains("close_range must be allowed"), "{words}");
+        assert!(matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD)));
     });
 }
 
@@ -149,10 +215,7 @@ fn no_signals_to_groups() {
         assert!(!Kernel::get().unwrap().has_group_signals());
         let start = || {
             let mut command = sh("sleep 300 & echo ready; read line; exit 4");
-            command
-                .stdin(Stdio::Piped)
-                .stdout(Stdio::Piped)
-                .new_process_group(true);
+            command.stdin(Stdio::Piped).stdout(Stdio::Piped).new_process_group(true);
             let mut child = command.spawn().unwrap();
             let stdout = child.stdout.take().unwrap();
             assert_eq!(read_line(&stdout), "ready");

@@ -5,11 +5,14 @@ mod support;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Stdio as StdStdio;
+use std::sync::Barrier;
 use std::thread;
 
 use offspring_spawn::{Child, Command, Errno, ExitStatus, Program, Signal, Stdio};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, pidfd_open, wait, waitid,
+};
 use support::isolation::{helper, is_helper, isolated};
 use support::place::Place;
 use support::traces::{Traces, assert_no_children};
@@ -24,10 +27,7 @@ fn second_pidfd(child: &Child) -> OwnedFd {
 /// the background. Both hold the standard output.
 fn group() -> (Child, OwnedFd) {
     let mut command = sh("sleep 300 & echo ready; read line; exit 4");
-    command
-        .stdin(Stdio::Piped)
-        .stdout(Stdio::Piped)
-        .new_process_group(true);
+    command.stdin(Stdio::Piped).stdout(Stdio::Piped).new_process_group(true);
     let mut child = command.spawn().unwrap();
     let stdout = child.stdout.take().unwrap();
     assert_eq!(read_line(&stdout), "ready");
@@ -129,10 +129,7 @@ fn what_is_detached_can_still_be_killed() {
 fn a_child_dies_with_its_parent() {
     let body = || {
         let mut child = sleeper();
-        let child = child
-            .parent_death_signal(Some(Signal::TERM))
-            .spawn()
-            .unwrap();
+        let child = child.parent_death_signal(Some(Signal::TERM)).spawn().unwrap();
         // Behind a line of the test harness that has no end yet.
         println!("\n{}", support::pid(&child));
         // Until it is killed, or the test is no more.
@@ -141,11 +138,8 @@ fn a_child_dies_with_its_parent() {
     if is_helper(&body) {
         return body();
     }
-    let mut parent = helper(&body)
-        .stdin(StdStdio::piped())
-        .stdout(StdStdio::piped())
-        .spawn()
-        .unwrap();
+    let mut parent =
+        helper(&body).stdin(StdStdio::piped()).stdout(StdStdio::piped()).spawn().unwrap();
     let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     let mut numbers = lines.filter_map(|line| line.unwrap().parse::<i32>().ok());
     let number = Pid::from_raw(numbers.next().unwrap()).unwrap();
@@ -178,24 +172,12 @@ fn a_panic_takes_its_child_with_it() {
 /// One of several ways to start and end a process.
 fn one_way(number: usize, broken: &Program) {
     match number % 6 {
-        0 => assert!(
-            sh("exit 0")
-                .spawn()
-                .unwrap()
-                .wait()
-                .unwrap()
-                .status
-                .success()
-        ),
+        0 => assert!(sh("exit 0").spawn().unwrap().wait().unwrap().status.success()),
         1 => assert!(Command::new(broken).spawn().is_err()),
         2 => assert!(Program::open("/missing/program").is_err()),
         3 => drop(sleeper().spawn().unwrap()),
         4 => {
-            let mut child = cat()
-                .stdout(Stdio::Piped)
-                .stderr(Stdio::Piped)
-                .spawn()
-                .unwrap();
+            let mut child = cat().stdout(Stdio::Piped).stderr(Stdio::Piped).spawn().unwrap();
             support::write(child.stdin.take(), "some");
             assert_eq!(read(child.stdout.take()), "some");
             child.wait().unwrap();
@@ -242,4 +224,33 @@ fn pipes_are_not_held_by_other_children() {
         sleepers.join().unwrap()
     });
     drop(sleepers);
+}
+
+#[test]
+fn g3_a_child_without_a_handle_leaves_no_descriptor() {
+    isolated(|| {
+        let command = sh("exit 0");
+        drop(command.spawn().unwrap());
+        Traces::unchanged(|| {
+            drop(command.spawn().unwrap().detach());
+            wait(WaitOptions::empty()).unwrap();
+        });
+    });
+}
+
+#[test]
+fn ex1_one_process_of_many_threads() {
+    isolated(|| {
+        let over = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| over.wait());
+            let mut command = sh("echo $$");
+            let mut child = command.stdout(Stdio::Piped).spawn().unwrap();
+            let number = support::pid(&child);
+            let printed = read(child.stdout.take());
+            assert_eq!(printed, format!("{number}\n"));
+            assert!(child.wait().unwrap().status.success());
+            over.wait();
+        });
+    });
 }

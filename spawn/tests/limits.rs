@@ -36,20 +36,13 @@ fn low_limit() -> u64 {
 fn greedy(program: &Program) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::Piped).stdout(Stdio::Piped);
-    command
-        .stderr(Stdio::Inherit)
-        .current_dir(directory("/".as_ref()));
+    command.stderr(Stdio::Inherit).current_dir(directory("/".as_ref()));
     command
 }
 
 fn assert_out_of_descriptors(error: SpawnError) {
     assert_eq!(error.errno, Errno::MFILE);
-    let stages = [
-        Stage::Kernel,
-        Stage::Program,
-        Stage::Descriptors,
-        Stage::Clone,
-    ];
+    let stages = [Stage::Kernel, Stage::Program, Stage::Descriptors, Stage::Clone];
     assert!(stages.contains(&error.stage), "{error:?}");
 }
 
@@ -152,9 +145,8 @@ fn no_more_memory() {
 fn limits_are_inherited() {
     isolated(|| {
         let hard = getrlimit(Resource::Nofile).maximum;
-        let (text, _) = with_limit(Resource::Nofile, 77, || {
-            output(&mut sh("ulimit -S -n; ulimit -H -n"))
-        });
+        let (text, _) =
+            with_limit(Resource::Nofile, 77, || output(&mut sh("ulimit -S -n; ulimit -H -n")));
         let hard = hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
         assert_eq!(text, format!("77\n{hard}\n"));
     });

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
-use offspring_spawn::{Command, Errno, ExitStatus, Signal};
+use offspring_spawn::{Command, Errno, ExitStatus, Signal, SignalSet};
 use rustix::process::{Signal as Raw, kill_current_process_group, setpgid};
 use support::isolation::isolated;
 use support::place::Place;
@@ -83,10 +83,7 @@ fn a_child_starts_with_none_blocked() {
     isolated(|| {
         host::block_all();
         host::on(libc::SIGUSR1, libc::SIG_IGN);
-        host::on(
-            libc::SIGUSR2,
-            handler as extern "C" fn(i32) as libc::sighandler_t,
-        );
+        host::on(libc::SIGUSR2, handler as extern "C" fn(i32) as libc::sighandler_t);
         let ours = std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let ignored = find_signals(&ours, "SigIgn");
         assert_ne!(find_signals(&ours, "SigBlk"), 0);
@@ -136,10 +133,8 @@ fn spawn_under_storm(signal: Raw, ends: &[ExitStatus]) {
 const HARMLESS: (Raw, &[ExitStatus]) = (Raw::URG, &[ExitStatus::Exited(5)]);
 
 /// Deadly by default: a death before the program is an end, and no error.
-const DEADLY: (Raw, &[ExitStatus]) = (
-    Raw::USR1,
-    &[ExitStatus::Exited(5), support::killed(Signal::USR1)],
-);
+const DEADLY: (Raw, &[ExitStatus]) =
+    (Raw::USR1, &[ExitStatus::Exited(5), support::killed(Signal::USR1)]);
 
 #[test]
 fn handlers_of_the_host_run_only_there() {
@@ -147,7 +142,7 @@ fn handlers_of_the_host_run_only_there() {
 }
 
 #[test]
-fn a_deadly_signal_before_the_program() {
+fn g10_a_deadly_signal_before_the_program_is_an_end() {
     isolated(|| spawn_under_storm(DEADLY.0, DEADLY.1));
 }
 
@@ -184,10 +179,90 @@ fn an_ignored_sigchld_loses_no_status() {
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().status, support::killed(Signal::KILL));
         let place = Place::new();
-        let error = Command::new(&place.script("empty", ""))
-            .spawn()
-            .unwrap_err();
+        let error = Command::new(&place.script("empty", "")).spawn().unwrap_err();
         assert_eq!(error.errno, Errno::NOEXEC);
         assert_no_children();
+    });
+}
+
+/// What a child ignores when this process does this with USR1 and USR2, and
+/// has all other signals at their default.
+fn ignored_by_child(action: libc::sighandler_t, defaults: &[Signal]) -> u64 {
+    for number in 1..=64 {
+        if ![libc::SIGKILL, libc::SIGSTOP, 32, 33].contains(&number) {
+            host::on(number, libc::SIG_DFL);
+        }
+    }
+    host::on(libc::SIGUSR1, action);
+    host::on(libc::SIGUSR2, action);
+    let mut command = support::print_own("status");
+    if !defaults.is_empty() {
+        command.default_signals(defaults.iter().copied().collect());
+    }
+    let status = text(&mut command);
+    assert_eq!(find_signals(&status, "SigCgt"), 0);
+    // What a C library keeps for itself stays as we got it.
+    find_signals(&status, "SigIgn") & !(3 << 31)
+}
+
+#[test]
+fn sp7_1_defaults_stay() {
+    isolated(|| assert_eq!(ignored_by_child(libc::SIG_DFL, &[]), 0));
+}
+
+#[test]
+fn sp7_2_handlers_become_defaults() {
+    isolated(|| {
+        let handler: extern "C" fn(i32) = handler;
+        assert_eq!(ignored_by_child(handler as libc::sighandler_t, &[]), 0);
+    });
+}
+
+#[test]
+fn sp7_3_what_is_ignored_stays_ignored() {
+    isolated(|| {
+        let both = bit(Signal::USR1) | bit(Signal::USR2);
+        assert_eq!(ignored_by_child(libc::SIG_IGN, &[]), both);
+    });
+}
+
+#[test]
+fn sp7_4_unless_it_is_to_be_the_default() {
+    isolated(|| {
+        let both = [Signal::USR1, Signal::USR2];
+        assert_eq!(ignored_by_child(libc::SIG_IGN, &both), 0);
+        let second = bit(Signal::USR2);
+        assert_eq!(ignored_by_child(libc::SIG_IGN, &both[..1]), second);
+    });
+}
+
+#[test]
+fn sp7_5_such_children_end_well() {
+    isolated(|| {
+        let mut command = sh("exit 0");
+        // Two of them have no other action, which is no error.
+        let child = command.default_signals(SignalSet::ALL).spawn().unwrap();
+        assert!(child.wait().unwrap().status.success());
+    });
+}
+
+#[test]
+fn g16_the_mask_of_a_child() {
+    isolated(|| {
+        let blocked = |set: Option<SignalSet>| {
+            let mut command = support::print_own("status");
+            if let Some(set) = set {
+                command.signal_mask(set);
+            }
+            find_signals(&text(&mut command), "SigBlk")
+        };
+        let set = [Signal::TERM, Signal::KILL].into_iter().collect();
+        assert_eq!(blocked(Some(set)), bit(Signal::TERM));
+        host::block_all();
+        assert_eq!(blocked(None), 0);
+        // What posix_spawn does.
+        let ours = u64::from_str_radix(&mask(), 16).unwrap();
+        assert_ne!(ours, 0);
+        assert_eq!(blocked(Some(SignalSet::blocked())), ours);
     });
 }

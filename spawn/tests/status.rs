@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use offspring_spawn::{Errno, ExitStatus, PeakMemory, Signal, Stdio};
+use offspring_spawn::{Errno, ExitStatus, PeakMemory, Signal, SignalSet, Stdio};
 use rustix::process::{Resource, WaitOptions, wait};
 use support::isolation::{isolated, skip};
 use support::traces::assert_no_children;
-use support::{bit, cat, find_signals, killed, pid, sh, sleeper};
+use support::{cat, killed, pid, sh, sleeper};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -26,22 +26,11 @@ fn codes() {
 
 #[test]
 fn deaths_by_signals() {
-    // What we were started with ignored, our children ignore too.
-    let ours = std::fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = find_signals(&ours, "SigIgn") & !bit(Signal::PIPE);
     // All whose default action is to end a process, and leaves no core.
-    for number in [
-        1, 2, 9, 10, 12, 13, 14, 15, 16, 26, 27, 29, 30, 32, 33, 34, 64,
-    ] {
+    for number in [1, 2, 9, 10, 12, 13, 14, 15, 16, 26, 27, 29, 30, 32, 33, 34, 64] {
         let signal = Signal::from_raw(number).unwrap();
-        if ignored & bit(signal) != 0 {
-            skip(
-                "deaths_by_signals",
-                format_args!("{signal} is ignored here"),
-            );
-            continue;
-        }
-        let child = sleeper().spawn().unwrap();
+        // Also what we were started with ignored.
+        let child = sleeper().default_signals(SignalSet::ALL).spawn().unwrap();
         child.pidfd().send_signal(signal).unwrap();
         assert_eq!(child.wait().unwrap().status, killed(signal));
     }
@@ -50,10 +39,10 @@ fn deaths_by_signals() {
 #[test]
 fn deaths_with_and_without_a_core() {
     for signal in [Signal::QUIT, Signal::ABRT, Signal::SEGV, Signal::SYS] {
-        let child = sh("ulimit -c 0; kill -$0 $$")
-            .arg(signal.as_raw().to_string())
-            .spawn();
-        assert_eq!(child.unwrap().wait().unwrap().status, killed(signal));
+        let mut command = sh("ulimit -c 0; kill -$0 $$");
+        let command = command.arg(signal.as_raw().to_string());
+        let child = command.default_signals(SignalSet::ALL).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().status, killed(signal));
     }
 }
 
@@ -63,10 +52,7 @@ fn a_core_is_told_of() {
         let name = "a_core_is_told_of";
         let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern");
         if !matches!(pattern.as_deref().map(str::trim), Ok("core")) {
-            return skip(
-                name,
-                "cores do not go to a file core in the working directory",
-            );
+            return skip(name, "cores do not go to a file core in the working directory");
         }
         let mut limit = rustix::process::getrlimit(Resource::Core);
         limit.current = limit.maximum;
@@ -78,13 +64,7 @@ fn a_core_is_told_of() {
         let there = support::place::directory(place.root());
         let child = sh("kill -ABRT $$").current_dir(there).spawn().unwrap();
         let status = child.wait().unwrap().status;
-        assert_eq!(
-            status,
-            ExitStatus::Signaled {
-                signal: Signal::ABRT,
-                core_dumped: true
-            }
-        );
+        assert_eq!(status, ExitStatus::Signaled { signal: Signal::ABRT, core_dumped: true });
         assert_eq!(status.to_string(), "signal: 6 (SIGABRT) (core dumped)");
     });
 }
@@ -127,10 +107,9 @@ fn somebody_else_waits() {
         if !support::keeps_exit_info("somebody_else_waits") {
             return;
         }
-        for (script, expected) in [
-            ("exit 9", ExitStatus::Exited(9)),
-            ("kill -9 $$", killed(Signal::KILL)),
-        ] {
+        for (script, expected) in
+            [("exit 9", ExitStatus::Exited(9)), ("kill -9 $$", killed(Signal::KILL))]
+        {
             let child = sh(script).spawn().unwrap();
             assert!(wait(WaitOptions::empty()).unwrap().is_some());
             let exit = child.wait().unwrap();
@@ -144,11 +123,8 @@ fn somebody_else_waits() {
 
 #[test]
 fn the_number_of_a_process() {
-    let mut child = sh("echo $$; read line")
-        .stdin(Stdio::Piped)
-        .stdout(Stdio::Piped)
-        .spawn()
-        .unwrap();
+    let mut child =
+        sh("echo $$; read line").stdin(Stdio::Piped).stdout(Stdio::Piped).spawn().unwrap();
     let number = support::read_line(child.stdout.as_ref().unwrap());
     assert_eq!(number, pid(&child).to_string());
     child.stdin = None;
@@ -192,9 +168,6 @@ fn memory_of_a_small_child_of_a_fat_host_is_a_bound() {
         let PeakMemory::AtMost(bytes) = usage.peak_memory else {
             panic!("{usage:?}");
         };
-        assert!(
-            bytes >= 64 * MIB && fat.iter().all(|byte| *byte == 1),
-            "{bytes}"
-        );
+        assert!(bytes >= 64 * MIB && fat.iter().all(|byte| *byte == 1), "{bytes}");
     });
 }

@@ -53,12 +53,7 @@ fn streams(child: &Child) -> [String; 3] {
 }
 
 fn kinds(file: &Arc<OwnedFd>) -> [Stdio; 4] {
-    [
-        Stdio::Null,
-        Stdio::Inherit,
-        Stdio::Piped,
-        Stdio::Fd(Arc::clone(file)),
-    ]
+    [Stdio::Null, Stdio::Inherit, Stdio::Piped, Stdio::Fd(Arc::clone(file))]
 }
 
 /// What each stream should be, from what was asked for.
@@ -139,19 +134,15 @@ fn sources_that_are_standard_streams_in_every_order() {
         let place = Place::new();
         let names = ["a", "b", "c"].map(|name| place.path(name));
         (0..3).for_each(close);
-        let files = names
-            .each_ref()
-            .map(|name| Arc::new(OwnedFd::from(File::create(name).unwrap())));
+        let files =
+            names.each_ref().map(|name| Arc::new(OwnedFd::from(File::create(name).unwrap())));
         let numbers = files.each_ref().map(|file| file.as_raw_fd());
         let links = names.map(|name| name.display().to_string());
         let mut wrong = Vec::new();
         for order in choices(&[0, 1, 2]) {
             let [stdin, stdout, stderr] = order.map(|index| Arc::clone(&files[index]));
             let mut command = support::sleeper();
-            command
-                .stdin(Stdio::Fd(stdin))
-                .stdout(Stdio::Fd(stdout))
-                .stderr(Stdio::Fd(stderr));
+            command.stdin(Stdio::Fd(stdin)).stdout(Stdio::Fd(stdout)).stderr(Stdio::Fd(stderr));
             let streams = streams(&command.spawn().unwrap());
             if streams != order.map(|index| links[index].clone()) {
                 wrong.push((order, streams));
@@ -171,10 +162,7 @@ fn nothing_of_ours_takes_the_place_of_a_closed_stream() {
         (0..3).for_each(close);
         let first = cat().stdout(Stdio::Piped).spawn().unwrap();
         let mut command = support::sleeper();
-        command
-            .stdin(Stdio::Inherit)
-            .stdout(Stdio::Inherit)
-            .stderr(Stdio::Inherit);
+        command.stdin(Stdio::Inherit).stdout(Stdio::Inherit).stderr(Stdio::Inherit);
         let second = command.spawn().unwrap();
         let all = streams(&second);
         drop((first, second, kept));
@@ -207,9 +195,7 @@ fn both_outputs_into_one_pipe() {
     let (mut reader, writer) = pipe().unwrap();
     let writer = Arc::new(OwnedFd::from(writer));
     let mut command = sh("echo one; echo two >&2; echo three");
-    command
-        .stdout(Stdio::Fd(Arc::clone(&writer)))
-        .stderr(Stdio::Fd(writer));
+    command.stdout(Stdio::Fd(Arc::clone(&writer))).stderr(Stdio::Fd(writer));
     let child = command.spawn().unwrap();
     // The command holds the pipe open.
     drop(command);
@@ -229,10 +215,7 @@ fn children_joined_by_a_pipe() {
 
 #[test]
 fn a_closed_pipe_kills_its_writer() {
-    let mut child = sh("while :; do echo y; done")
-        .stdout(Stdio::Piped)
-        .spawn()
-        .unwrap();
+    let mut child = sh("while :; do echo y; done").stdout(Stdio::Piped).spawn().unwrap();
     child.stdout = None;
     let status = child.wait().unwrap().status;
     assert_eq!(status, support::killed(offspring_spawn::Signal::PIPE));

@@ -10,21 +10,36 @@ pub(crate) mod nr {
     pub(crate) const DUP3: usize = 24;
     pub(crate) const FCNTL: usize = 25;
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const CHDIR: usize = 49;
     pub(crate) const FCHDIR: usize = 50;
+    pub(crate) const OPENAT: usize = 56;
+    pub(crate) const CLOSE: usize = 57;
+    pub(crate) const GETDENTS64: usize = 61;
     pub(crate) const WRITE: usize = 64;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const WAITID: usize = 95;
+    pub(crate) const SCHED_SETPARAM: usize = 118;
+    pub(crate) const SCHED_SETSCHEDULER: usize = 119;
+    pub(crate) const SCHED_SETAFFINITY: usize = 122;
     pub(crate) const RT_SIGACTION: usize = 134;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const SETPRIORITY: usize = 140;
+    pub(crate) const SETRESUID: usize = 147;
+    pub(crate) const SETRESGID: usize = 149;
     pub(crate) const SETPGID: usize = 154;
+    pub(crate) const GETPGID: usize = 155;
+    pub(crate) const SETSID: usize = 157;
     pub(crate) const GETRUSAGE: usize = 165;
+    pub(crate) const UMASK: usize = 166;
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const GETPPID: usize = 173;
     pub(crate) const CLONE: usize = 220;
+    pub(crate) const PRLIMIT64: usize = 261;
     pub(crate) const EXECVEAT: usize = 281;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
+    pub(crate) const OPENAT2: usize = 437;
 }
 
 /// Makes a system call.

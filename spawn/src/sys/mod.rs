@@ -8,10 +8,7 @@
 //! [`call`] does none of that: it puts its arguments in registers, enters the
 //! kernel, and returns the kernel's answer.
 
-#![expect(
-    unsafe_code,
-    reason = "system calls and clone are made by own assembly"
-)]
+#![expect(unsafe_code, reason = "system calls and clone are made by own assembly")]
 
 use rustix::io::Errno;
 
@@ -38,5 +35,58 @@ pub(crate) fn result(answer: isize) -> Result<usize, Errno> {
             let errno = i32::try_from(answer.wrapping_neg()).unwrap_or(i32::MAX);
             Err(Errno::from_raw_os_error(errno))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_the_c_librarys() {
+        let numbers = [
+            (nr::CHDIR, libc::SYS_chdir),
+            (nr::CLONE, libc::SYS_clone),
+            (nr::CLONE3, libc::SYS_clone3),
+            (nr::CLOSE, libc::SYS_close),
+            (nr::CLOSE_RANGE, libc::SYS_close_range),
+            (nr::DUP3, libc::SYS_dup3),
+            (nr::EXECVEAT, libc::SYS_execveat),
+            (nr::EXIT_GROUP, libc::SYS_exit_group),
+            (nr::FCHDIR, libc::SYS_fchdir),
+            (nr::FCNTL, libc::SYS_fcntl),
+            (nr::GETDENTS64, libc::SYS_getdents64),
+            (nr::GETPGID, libc::SYS_getpgid),
+            (nr::GETPPID, libc::SYS_getppid),
+            (nr::GETRUSAGE, libc::SYS_getrusage),
+            (nr::IOCTL, libc::SYS_ioctl),
+            (nr::OPENAT, libc::SYS_openat),
+            (nr::OPENAT2, libc::SYS_openat2),
+            (nr::PIDFD_SEND_SIGNAL, libc::SYS_pidfd_send_signal),
+            (nr::PRCTL, libc::SYS_prctl),
+            (nr::PRLIMIT64, libc::SYS_prlimit64),
+            (nr::RT_SIGACTION, libc::SYS_rt_sigaction),
+            (nr::RT_SIGPROCMASK, libc::SYS_rt_sigprocmask),
+            (nr::SCHED_SETAFFINITY, libc::SYS_sched_setaffinity),
+            (nr::SCHED_SETPARAM, libc::SYS_sched_setparam),
+            (nr::SCHED_SETSCHEDULER, libc::SYS_sched_setscheduler),
+            (nr::SETPGID, libc::SYS_setpgid),
+            (nr::SETPRIORITY, libc::SYS_setpriority),
+            (nr::SETRESGID, libc::SYS_setresgid),
+            (nr::SETRESUID, libc::SYS_setresuid),
+            (nr::SETSID, libc::SYS_setsid),
+            (nr::UMASK, libc::SYS_umask),
+            (nr::WAITID, libc::SYS_waitid),
+            (nr::WRITE, libc::SYS_write),
+        ];
+        for (ours, theirs) in numbers {
+            assert_eq!(i64::try_from(ours), Ok(theirs));
+        }
+    }
+
+    #[test]
+    fn errors_are_the_last_page() {
+        assert_eq!(result(3), Ok(3));
+        assert_eq!(result(-9), Err(Errno::BADF));
     }
 }

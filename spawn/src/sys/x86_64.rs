@@ -8,23 +8,38 @@ use core::ffi::c_void;
 /// Numbers of the system calls.
 pub(crate) mod nr {
     pub(crate) const WRITE: usize = 1;
+    pub(crate) const CLOSE: usize = 3;
     pub(crate) const RT_SIGACTION: usize = 13;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const FCNTL: usize = 72;
+    pub(crate) const CHDIR: usize = 80;
     pub(crate) const FCHDIR: usize = 81;
+    pub(crate) const UMASK: usize = 95;
     pub(crate) const GETRUSAGE: usize = 98;
     pub(crate) const SETPGID: usize = 109;
     pub(crate) const GETPPID: usize = 110;
+    pub(crate) const SETSID: usize = 112;
+    pub(crate) const SETRESUID: usize = 117;
+    pub(crate) const SETRESGID: usize = 119;
+    pub(crate) const GETPGID: usize = 121;
+    pub(crate) const SETPRIORITY: usize = 141;
+    pub(crate) const SCHED_SETPARAM: usize = 142;
+    pub(crate) const SCHED_SETSCHEDULER: usize = 144;
     pub(crate) const PRCTL: usize = 157;
+    pub(crate) const SCHED_SETAFFINITY: usize = 203;
+    pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const WAITID: usize = 247;
+    pub(crate) const OPENAT: usize = 257;
     pub(crate) const DUP3: usize = 292;
+    pub(crate) const PRLIMIT64: usize = 302;
     pub(crate) const EXECVEAT: usize = 322;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
+    pub(crate) const OPENAT2: usize = 437;
 }
 
 /// Makes a system call.

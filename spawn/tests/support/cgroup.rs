@@ -25,10 +25,7 @@ impl Cgroup {
         match Cgroup::try_new(test) {
             Ok(cgroup) => Some(cgroup),
             Err(error) => {
-                skip(
-                    test,
-                    format_args!("cannot make a cgroup (version 2): {error}"),
-                );
+                skip(test, format_args!("cannot make a cgroup (version 2): {error}"));
                 None
             }
         }
@@ -48,10 +45,7 @@ impl Cgroup {
         let name = Path::new(ours).join(format!("offspring-{test}-{}", process::id()));
         let path = Path::new(root).join(name.strip_prefix("/").unwrap_or(&name));
         fs::create_dir(&path)?;
-        Ok(Cgroup {
-            path,
-            name: name.display().to_string(),
-        })
+        Ok(Cgroup { path, name: name.display().to_string() })
     }
 
     /// A file of the group.

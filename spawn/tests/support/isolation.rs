@@ -2,8 +2,12 @@
 
 use std::any::type_name;
 use std::env;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
+
+use offspring_spawn::{Program, Pty};
 
 /// Names the test that this process was started for.
 const ISOLATED: &str = "OFFSPRING_TEST_ISOLATED";
@@ -33,6 +37,33 @@ pub fn is_helper<F>(_: &F) -> bool {
 /// A process that runs this test again, where [`is_helper`] is true.
 pub fn helper<F>(_: &F) -> Command {
     again(test_of::<F>(), HELPER)
+}
+
+/// Runs the body of a test in a process of its own that leads a session in a
+/// terminal, which its three streams are.
+pub fn in_terminal<F: FnOnce()>(body: F) {
+    if is_helper(&body) {
+        return body();
+    }
+    let name = test_of::<F>();
+    let program = Program::open(env::current_exe().unwrap()).unwrap();
+    let pty = Pty::open().unwrap();
+    let mut command = offspring_spawn::Command::new(&program);
+    command
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(HELPER, name)
+        .terminal(&pty)
+        .unwrap();
+    let child = command.spawn().unwrap();
+    // It holds the other side.
+    drop(command);
+    let mut text = Vec::new();
+    // Ends with EIO.
+    let _ = File::from(OwnedFd::from(pty)).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let status = child.wait().unwrap().status;
+    let ran = text.contains("test result: ok. 1 passed");
+    assert!(status.success() && ran, "{name} in a terminal: {status}\n{text}");
 }
 
 /// Says that a test cannot run here. Not with `eprintln`, whose text the test

@@ -12,7 +12,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use offspring_spawn::{Child, Command, ExitStatus, Kernel, Program, Signal, Stdio};
+use offspring_spawn::{
+    Child, Command, Errno, ExitStatus, FileActions, Kernel, Program, Signal, SpawnError, Stage,
+    Stdio,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Where the tests look for programs.
@@ -100,10 +103,7 @@ pub fn bit(signal: Signal) -> u64 {
 
 /// A death by a signal that leaves no core.
 pub const fn killed(signal: Signal) -> ExitStatus {
-    ExitStatus::Signaled {
-        signal,
-        core_dumped: false,
-    }
+    ExitStatus::Signaled { signal, core_dumped: false }
 }
 
 /// The number of a process that was not waited for, for its place in `/proc`.
@@ -134,10 +134,38 @@ pub fn keeps_exit_info(name: &str) -> bool {
 #[track_caller]
 pub fn assert_ends(fd: impl AsFd) {
     // Long enough to call missing what does not come.
-    let minute = Timespec {
-        tv_sec: 60,
-        tv_nsec: 0,
-    };
+    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
     let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&minute));
     assert_eq!(ready, Ok(1));
+}
+
+/// File actions, all of which can be added.
+pub fn actions(
+    add: impl FnOnce(&mut FileActions) -> Result<&mut FileActions, Errno>,
+) -> FileActions {
+    let mut actions = FileActions::new();
+    add(&mut actions).unwrap();
+    actions
+}
+
+/// The error of a command that must not start.
+#[track_caller]
+pub fn error_of(command: &Command) -> (Stage, Errno) {
+    let SpawnError { stage, errno } = command.spawn().unwrap_err();
+    (stage, errno)
+}
+
+/// A field of a process's `/proc/self/stat`, counted from 1 as proc(5) does, in
+/// the words of the process itself.
+pub fn stat_field(command: &mut Command, number: usize) -> String {
+    let stat = text(command);
+    let (_, behind_name) = stat.rsplit_once(") ").unwrap();
+    behind_name.split(' ').nth(number - 3).unwrap().trim().to_owned()
+}
+
+/// A command that prints its `/proc/self/` file of this name.
+pub fn print_own(name: &str) -> Command {
+    let mut command = Command::new(&program("cat"));
+    command.arg(format!("/proc/self/{name}"));
+    command
 }

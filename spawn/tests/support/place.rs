@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use offspring_spawn::{Command, Program, Stdio};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 /// A directory that is removed with all that is in it.
 #[derive(Debug)]
@@ -40,11 +41,8 @@ impl Place {
     /// fail.
     pub fn file(&self, name: &str, mode: u32, content: &str) -> PathBuf {
         let path = self.path(name);
-        let mut child = super::sh("exec cat > \"$0\"")
-            .arg(&path)
-            .stdin(Stdio::Piped)
-            .spawn()
-            .unwrap();
+        let mut child =
+            super::sh("exec cat > \"$0\"").arg(&path).stdin(Stdio::Piped).spawn().unwrap();
         super::write(child.stdin.take(), content);
         assert!(child.wait().unwrap().status.success());
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -77,4 +75,13 @@ impl Drop for Place {
 pub fn directory(path: &Path) -> OwnedFd {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty()).unwrap()
+}
+
+/// A descriptor that a child would inherit, with at least this number.
+pub fn inheritable(number: i32) -> OwnedFd {
+    let flags = OFlags::RDONLY;
+    let fd = openat(CWD, "/dev/null", flags, Mode::empty()).unwrap();
+    let fd = fcntl_dupfd_cloexec(fd, number).unwrap();
+    fcntl_setfd(&fd, FdFlags::empty()).unwrap();
+    fd
 }

@@ -19,11 +19,7 @@ pub struct Traces {
 
 impl Traces {
     fn now() -> Traces {
-        Traces {
-            descriptors: descriptors("self"),
-            threads: threads(),
-            children: children(),
-        }
+        Traces { descriptors: descriptors("self"), threads: threads(), children: children() }
     }
 
     /// Runs something that must leave nothing behind.
@@ -63,9 +59,8 @@ fn threads() -> usize {
 pub fn descriptors(process: &str) -> BTreeMap<i32, String> {
     let directory = format!("/proc/{process}/fd");
     let names = fs::read_dir(&directory).unwrap();
-    let numbers: Vec<i32> = names
-        .map(|name| name.unwrap().file_name().to_str().unwrap().parse().unwrap())
-        .collect();
+    let numbers: Vec<i32> =
+        names.map(|name| name.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
     // Only now: the descriptor of the listing itself is closed.
     let link = |number| fs::read_link(format!("{directory}/{number}"));
     let links = numbers.iter().filter_map(|number| {
@@ -80,9 +75,7 @@ pub fn descriptors(process: &str) -> BTreeMap<i32, String> {
 pub fn children() -> String {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let lists = tasks.map(|task| task.unwrap().path().join("children"));
-    lists
-        .filter_map(|list| fs::read_to_string(list).ok())
-        .collect()
+    lists.filter_map(|list| fs::read_to_string(list).ok()).collect()
 }
 
 /// Asserts that this process has no child and no zombie.
@@ -99,10 +92,7 @@ pub fn assert_no_children() {
 pub fn with_limit<T>(resource: Resource, limit: u64, body: impl FnOnce() -> T) -> T {
     let before = getrlimit(resource);
     let maximum = before.maximum;
-    let now = Rlimit {
-        current: Some(limit),
-        maximum,
-    };
+    let now = Rlimit { current: Some(limit), maximum };
     setrlimit(resource, now).unwrap();
     let result = body();
     setrlimit(resource, before).unwrap();

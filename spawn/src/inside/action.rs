@@ -1,0 +1,115 @@
+//! The child's file actions.
+
+use std::os::fd::RawFd;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::Resource;
+
+use super::table::{AT_FDCWD, close_all_but, duplicate, keep_open};
+use super::{NO_FD, Orders, call, word};
+use crate::action::{Action, Open};
+use crate::error::{SpawnError, Stage};
+use crate::sys::nr;
+
+const TIOCSPGRP: usize = 0x5410;
+const RESOLVE_BENEATH: u64 = 0x08;
+
+/// How often a path is resolved anew because something was renamed meanwhile.
+const ATTEMPTS: usize = 64;
+
+/// `struct open_how`
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// Does one action. Every number that it names is the child's: what is hidden
+/// has others, and is spared by what closes many.
+pub(super) fn act(
+    orders: &Orders<'_>,
+    action: &Action,
+    directory: RawFd,
+    stage: Stage,
+) -> Result<(), SpawnError> {
+    match action {
+        Action::Open(open) => open_as(open, directory, stage),
+        Action::Close(fd) => close(*fd, stage),
+        Action::Dup2(from, to) if from == to => keep_open(stage, *from),
+        Action::Dup2(from, to) => duplicate(stage, *from, *to, OFlags::empty()),
+        Action::Chdir(path) => {
+            let args = [path.as_ptr() as usize, 0, 0, 0, 0];
+            call(stage, nr::CHDIR, args).map(drop)
+        }
+        Action::Fchdir(fd) => call(stage, nr::FCHDIR, [word(*fd), 0, 0, 0, 0]).map(drop),
+        Action::CloseFrom(fd) => close_all_but(orders, &orders.layout.hidden, *fd, stage),
+        Action::SetForeground(fd) => {
+            let group = call(stage, nr::GETPGID, [0; 5])?;
+            // A `pid_t`, in the lower half on these little-endian machines.
+            let args = [word(*fd), TIOCSPGRP, &raw const group as usize, 0, 0];
+            call(stage, nr::IOCTL, args).map(drop)
+        }
+    }
+}
+
+/// Closes a descriptor; only a number that none can have is an error.
+fn close(fd: RawFd, stage: Stage) -> Result<(), SpawnError> {
+    match call(stage, nr::CLOSE, [word(fd), 0, 0, 0, 0]) {
+        Err(error) if error.errno == Errno::BADF => {
+            let mut limit = [0_u64; 2];
+            let args = [0, Resource::Nofile as usize, 0, &raw mut limit as usize, 0];
+            call(stage, nr::PRLIMIT64, args)?;
+            let [soft, _] = limit;
+            match word(fd) as u64 >= soft {
+                true => Err(error),
+                false => Ok(()),
+            }
+        }
+        // It is closed, whatever else went wrong.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Opens a file as this number, which is made free first.
+fn open_as(open: &Open, directory: RawFd, stage: Stage) -> Result<(), SpawnError> {
+    let _ = call(stage, nr::CLOSE, [word(open.fd), 0, 0, 0, 0]);
+    let opened = match directory {
+        NO_FD => open_path(open, stage)?,
+        directory => open_beneath(open, directory, stage)?,
+    };
+    match i32::try_from(opened) {
+        Ok(fd) if fd != open.fd => {
+            duplicate(stage, fd, open.fd, open.flags & OFlags::CLOEXEC)?;
+            call(stage, nr::CLOSE, [opened, 0, 0, 0, 0]).map(drop)
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn open_path(open: &Open, stage: Stage) -> Result<usize, SpawnError> {
+    let path = open.path.as_ptr() as usize;
+    let (flags, mode) = (open.flags.bits(), open.mode.bits());
+    let args = [word(AT_FDCWD), path, flags as usize, mode as usize, 0];
+    call(stage, nr::OPENAT, args)
+}
+
+fn open_beneath(open: &Open, directory: RawFd, stage: Stage) -> Result<usize, SpawnError> {
+    // Different from openat, openat2 wants no mode where none is used.
+    let creates = open.flags.intersects(OFlags::CREATE | OFlags::TMPFILE);
+    let mode = if creates { open.mode.bits() & 0o7777 } else { 0 };
+    let how =
+        OpenHow { flags: open.flags.bits().into(), mode: mode.into(), resolve: RESOLVE_BENEATH };
+    let path = open.path.as_ptr() as usize;
+    let how = &raw const how as usize;
+    let args = [word(directory), path, how, size_of::<OpenHow>(), 0];
+    let mut opened = call(stage, nr::OPENAT2, args);
+    for _ in 1..ATTEMPTS {
+        match opened {
+            Err(error) if error.errno == Errno::AGAIN => opened = call(stage, nr::OPENAT2, args),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    opened
+}

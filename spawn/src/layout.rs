@@ -1,0 +1,201 @@
+//! Which number every descriptor has in the child, decided before there is a
+//! child.
+//!
+//! What the child has starts with its standard streams and what was passed to
+//! it. What it needs besides, such as its program, is hidden: it sits at
+//! numbers that no action names, so that no action can use, close or replace
+//! it, and every number that an action does name means what the caller thinks
+//! it means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::RawFd;
+
+/// The first descriptor behind the standard streams.
+const FIRST_OTHER: RawFd = 3;
+
+/// What a child needs, by the parent's numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// What it starts with: the parent's number and its own. Of two with the
+    /// same number of its own the later one counts.
+    pub(crate) places: Vec<(RawFd, RawFd)>,
+    /// What it needs until it executes its program.
+    pub(crate) hidden: Vec<RawFd>,
+    /// A script, which stays open for its interpreter.
+    pub(crate) script: Option<RawFd>,
+    /// The numbers that its file actions name.
+    pub(crate) named: Vec<RawFd>,
+}
+
+/// How the child brings its descriptors into order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// First: what is in the way goes elsewhere, to be closed at exec.
+    pub(crate) moves: Vec<(RawFd, RawFd)>,
+    /// Second: what the child starts with is put in place.
+    pub(crate) places: Vec<(RawFd, RawFd)>,
+    /// What no action may touch, in ascending order.
+    pub(crate) hidden: Vec<RawFd>,
+    /// All that is not closed third, in ascending order.
+    pub(crate) kept: Vec<RawFd>,
+    /// Where the script is, if the program is one: the lowest number behind
+    /// the standard streams that nothing else has or names.
+    pub(crate) script: Option<RawFd>,
+}
+
+impl Layout {
+    pub(crate) fn new(wanted: &Wanted) -> Layout {
+        let mut places: BTreeMap<RawFd, RawFd> = BTreeMap::new();
+        places.extend(wanted.places.iter().map(|(source, number)| (*number, *source)));
+        let mut reserved: BTreeSet<RawFd> = places.keys().copied().collect();
+        reserved.extend(&wanted.named);
+        let script = wanted.script.map(|source| {
+            let number = lowest(&reserved, FIRST_OTHER);
+            reserved.insert(number);
+            places.insert(number, source);
+            number
+        });
+
+        let mut sources: BTreeSet<RawFd> = places.values().copied().collect();
+        sources.extend(&wanted.hidden);
+        let mut used: BTreeSet<RawFd> = &reserved | &sources;
+        let mut moved = BTreeMap::new();
+        let mut free = FIRST_OTHER;
+        for source in sources.intersection(&reserved) {
+            free = lowest(&used, free);
+            used.insert(free);
+            moved.insert(*source, free);
+        }
+
+        let now = |source: &RawFd| *moved.get(source).unwrap_or(source);
+        let mut hidden: BTreeSet<RawFd> = wanted.hidden.iter().map(now).collect();
+        hidden.extend(script);
+        let mut kept = hidden.clone();
+        kept.extend(places.keys());
+        Layout {
+            places: places.iter().map(|(number, source)| (now(source), *number)).collect(),
+            moves: moved.into_iter().collect(),
+            hidden: hidden.into_iter().collect(),
+            kept: kept.into_iter().collect(),
+            script,
+        }
+    }
+
+    /// Where a hidden descriptor of the parent's is in the child.
+    pub(crate) fn find(&self, source: RawFd) -> RawFd {
+        let mut moves = self.moves.iter();
+        moves.find(|(from, _)| *from == source).map_or(source, |(_, to)| *to)
+    }
+}
+
+/// The lowest number from this one on that is not in the set.
+fn lowest(used: &BTreeSet<RawFd>, from: RawFd) -> RawFd {
+    let taken = used.range(from..).zip(from..);
+    let taken = taken.take_while(|(used, number)| *used == number);
+    taken.last().map_or(from, |(number, _)| number + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of descriptors by what they are: here, the parent's numbers.
+    type Table = BTreeMap<RawFd, RawFd>;
+
+    /// Does what the child does, in a parent where all these are open.
+    fn arrange(layout: &Layout, open: impl IntoIterator<Item = RawFd>) -> Table {
+        let mut table: Table = open.into_iter().map(|fd| (fd, fd)).collect();
+        for (from, to) in layout.moves.iter().chain(&layout.places) {
+            let what = table[from];
+            table.insert(*to, what);
+        }
+        table.retain(|number, _| layout.kept.contains(number));
+        table
+    }
+
+    /// All that must be so of a layout.
+    fn check(wanted: &Wanted) -> Layout {
+        let layout = Layout::new(wanted);
+        let table = arrange(&layout, 0..64);
+        let starts: BTreeMap<_, _> = wanted.places.iter().map(|(what, at)| (at, what)).collect();
+        for (number, what) in starts {
+            assert_eq!(table[number], *what, "{wanted:?} {layout:?}");
+            assert!(!layout.hidden.contains(number));
+        }
+        for what in &wanted.hidden {
+            assert_eq!(table[&layout.find(*what)], *what, "{wanted:?} {layout:?}");
+            assert!(layout.hidden.contains(&layout.find(*what)));
+        }
+        if let Some(number) = layout.script {
+            assert_eq!(Some(table[&number]), wanted.script);
+            assert!(layout.hidden.contains(&number));
+        }
+        for number in &wanted.named {
+            assert!(!layout.hidden.contains(number), "{wanted:?} {layout:?}");
+        }
+        assert!(layout.hidden.is_sorted() && layout.kept.is_sorted());
+        assert!(layout.hidden.iter().all(|number| layout.kept.contains(number)));
+        layout
+    }
+
+    #[test]
+    fn nothing_moves_that_need_not() {
+        let layout = check(&Wanted {
+            places: vec![(7, 0), (8, 1), (7, 2)],
+            hidden: vec![5, 6],
+            ..Wanted::default()
+        });
+        assert_eq!(layout.moves, []);
+        assert_eq!(layout.hidden, [5, 6]);
+        assert_eq!(layout.kept, [0, 1, 2, 5, 6]);
+    }
+
+    #[test]
+    fn a_script_has_the_lowest_number() {
+        let mut wanted = Wanted {
+            places: vec![(3, 0), (4, 1), (5, 2)],
+            hidden: vec![6],
+            script: Some(9),
+            named: vec![],
+        };
+        assert_eq!(check(&wanted).script, Some(3));
+        wanted.named = vec![3, 4, 6];
+        assert_eq!(check(&wanted).script, Some(5));
+        wanted.script = Some(3);
+        assert_eq!(check(&wanted).script, Some(5));
+    }
+
+    #[test]
+    fn a_later_place_of_a_number_counts() {
+        let wanted = Wanted { places: vec![(9, 0), (8, 1), (7, 2), (6, 0)], ..Wanted::default() };
+        assert_eq!(check(&wanted).places, [(6, 0), (8, 1), (7, 2)]);
+    }
+
+    #[test]
+    fn every_small_case() {
+        // Sources and numbers that collide in every way; some, where it is slow.
+        let step = if cfg!(miri) { 97 } else { 1 };
+        let mut all = Vec::new();
+        let streams = [[0, 1, 2], [2, 0, 1], [1, 1, 1], [3, 4, 5], [5, 3, 0]];
+        let numbers = [-1, 0, 2, 3, 4, 5, 6, 7, RawFd::MAX];
+        for [a, b, c] in streams {
+            for hidden in [vec![], vec![3], vec![4, 3], vec![6, 6, 0], vec![5, 7, 8]] {
+                for script in [None, Some(3), Some(1), Some(6)] {
+                    for passed in [3, 5, 40] {
+                        for named in numbers.windows(3) {
+                            all.push(Wanted {
+                                places: vec![(a, 0), (b, 1), (c, 2), (6, passed), (3, 4)],
+                                hidden: hidden.clone(),
+                                script,
+                                named: named.to_vec(),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        for wanted in all.iter().step_by(step) {
+            check(wanted);
+        }
+    }
+}
