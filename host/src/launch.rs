@@ -144,6 +144,7 @@ impl ProcessCtx {
             .stderr(stderr)
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
+            .default_signals(self.default_signals)
             .parent_death_signal(self.parent_death_signal)
             .no_new_privileges(true);
         for (name, value) in &plan.env {
