@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use offspring_spawn::{Command, Errno, ExitStatus, Program, Pty, Stage, Stdio, WindowSize};
+use offspring_spawn::{
+    Command, Errno, ExitStatus, Program, Pty, SignalSet, Stage, Stdio, WindowSize,
+};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::getpgrp;
 use support::isolation::{in_terminal, isolated};
@@ -116,6 +118,8 @@ fn a_resize_is_told() {
 fn a_terminal_that_is_closed_hangs_up() {
     let pty = Pty::open().unwrap();
     let mut command = sleeper();
+    // Also if we were started with SIGHUP ignored.
+    command.default_signals(SignalSet::ALL);
     let child = command.terminal(&pty).unwrap().spawn().unwrap();
     drop(command);
     drop(pty);
