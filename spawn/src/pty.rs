@@ -23,8 +23,10 @@ use crate::stdio::{Stdio, above_stdio};
 /// let tty = Program::search("tty", "/bin:/usr/bin".as_ref())?;
 /// let pty = Pty::open()?;
 /// let child = Command::new(&tty).terminal(&pty)?.spawn()?;
+/// // Kept open until the child has ended: closing a terminal hangs it up.
+/// let mut terminal = std::fs::File::from(std::os::fd::OwnedFd::from(pty));
 /// let mut text = [0; 64];
-/// let length = std::fs::File::from(std::os::fd::OwnedFd::from(pty)).read(&mut text)?;
+/// let length = terminal.read(&mut text)?;
 /// assert!(text[..length].starts_with(b"/dev/"));
 /// assert!(child.wait()?.status.success());
 /// # Ok::<(), std::io::Error>(())
