@@ -158,7 +158,11 @@ pub fn error_of(command: &Command) -> (Stage, Errno) {
 /// A field of a process's `/proc/self/stat`, counted from 1 as proc(5) does, in
 /// the words of the process itself.
 pub fn stat_field(command: &mut Command, number: usize) -> String {
-    let stat = text(command);
+    field_of(&text(command), number)
+}
+
+/// A field of a `/proc/self/stat`, counted from 1.
+pub fn field_of(stat: &str, number: usize) -> String {
     let (_, behind_name) = stat.rsplit_once(") ").unwrap();
     behind_name.split(' ').nth(number - 3).unwrap().trim().to_owned()
 }
