@@ -34,8 +34,15 @@ pub fn hide_proc() -> std::io::Result<()> {
     let (root, none) = (c"/".as_ptr(), std::ptr::null());
     // SAFETY: the path is a C string, and what is null may be.
     checked(unsafe { libc::mount(none, root, none, private, none.cast()) })?;
-    // SAFETY: the path is a C string.
-    checked(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) })
+    // There may be several, one above the other.
+    for count in 0.. {
+        // SAFETY: the path is a C string.
+        match checked(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) }) {
+            Err(error) if count > 0 && error.raw_os_error() == Some(libc::EINVAL) => break,
+            unmounted => unmounted?,
+        }
+    }
+    Ok(())
 }
 
 fn filter(call: i64, rules: Vec<SeccompRule>, errno: Errno) {
