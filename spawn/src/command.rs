@@ -135,8 +135,9 @@ impl Command {
         self
     }
 
-    /// Starts the child inside this cgroup (version 2), by the descriptor of
-    /// its directory. The program never runs one instruction outside it.
+    /// Starts the child inside this cgroup (version 2): a
+    /// [`Cgroup`](crate::Cgroup), or the descriptor of one's directory. The
+    /// program never runs one instruction outside it.
     pub fn cgroup(&mut self, directory: impl Into<Arc<OwnedFd>>) -> &mut Command {
         self.cgroup = Some(directory.into());
         self

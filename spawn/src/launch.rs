@@ -3,12 +3,13 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat};
+use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::process::{getgid, getpid, getuid};
 
 use crate::action::Action;
 use crate::attributes::Group;
+use crate::cgroup::CGROUP2_SUPER_MAGIC;
 use crate::child::Child;
 use crate::clone::{Clone, Method};
 use crate::command::Command;
@@ -22,9 +23,6 @@ use crate::pidfd::PidFd;
 use crate::stack::Stack;
 use crate::stdio::{Direction, Stream, moved_above_stdio};
 use crate::wait::{self, Reap};
-
-/// What a file system of cgroups, version 2, says that it is.
-const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 
 /// What is opened and found out for one child.
 #[derive(Debug)]

@@ -12,6 +12,8 @@
 //!   more. Nothing is inherited unless asked for.
 //! - [`FileActions`] are what it does with its descriptors before, in order.
 //! - A [`Pty`] is a terminal to run it in.
+//! - A [`Cgroup`] is what a child and its descendants are counted, limited,
+//!   frozen and killed in.
 //! - A [`Child`] owns the process: dropping it kills and waits.
 //! - A [`SpawnError`] has the stage and the errno, and leaves nothing behind.
 //!
@@ -47,6 +49,7 @@ compile_error!("offspring-spawn is for Linux on x86_64, aarch64 and riscv64");
 
 mod action;
 mod attributes;
+mod cgroup;
 mod child;
 mod clone;
 mod command;
@@ -73,6 +76,11 @@ mod wait;
 
 pub use action::FileActions;
 pub use attributes::SchedulerPolicy;
+pub use cgroup::{
+    Cgroup, CgroupError, CgroupErrorKind, CgroupEvents, CgroupMount, CgroupState, Controller,
+    CpuMax, CpuStat, Device, IoMax, IoStat, Limit, MemoryEvents, MemoryEventsFile, MemoryStat,
+    PidsStat, Pressure, Setting, Stall,
+};
 pub use child::Child;
 pub use command::Command;
 pub use error::{SpawnError, Stage};
