@@ -146,14 +146,94 @@ impl Clone<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
+#[cfg(all(test, not(miri)))]
+pub(crate) mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+    use rustix::process::{Pid, WaitOptions, waitpid};
+
     use super::*;
+    use crate::error::SpawnError;
+    use crate::signal::Signal;
+    use crate::status::ExitStatus;
+    use crate::wait::{self, Reap};
 
     #[test]
     fn flags_are_the_kernels() {
         assert_eq!(FLAGS | CLONE_FILES, 0x5500);
         assert_eq!(CLONE_CLEAR_SIGHAND, 0x1_0000_0000);
         assert_eq!(CLONE_INTO_CGROUP, 0x2_0000_0000);
+    }
+
+    /// Lets a child follow these orders in a copy of our memory, which is all
+    /// that emulators offer, and returns its exit code. The orders alone are
+    /// shared, for its last word.
+    pub(crate) fn obey_in_a_copy(orders: Orders<'_>) -> Result<Option<i32>, SpawnError> {
+        let size = size_of::<Orders<'_>>();
+        let (access, shared) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping touches no memory that is in use.
+        let page = unsafe { mmap_anonymous(ptr::null_mut(), size, access, shared) }.unwrap();
+        let cell = page.cast::<Orders<'_>>();
+        // SAFETY: the mapping is as large as this and aligned to a page.
+        unsafe { cell.write(orders) };
+
+        let stack = Stack::take().unwrap();
+        let (base, stack_size) = stack.usable();
+        let signal = usize::from(Signal::CHLD.as_raw().to_le_bytes()[0]);
+        let blocked = Blocked::all();
+        let args = [signal, base + stack_size, 0, 0, 0];
+        // SAFETY: the arguments are numbers and the top of an unused stack.
+        // `run` takes orders.
+        let answer = unsafe { sys::clone(nr::CLONE, args, inside::run, page) };
+        drop(blocked);
+        stack.give_back();
+        let pid = i32::try_from(sys::result(answer).unwrap()).unwrap();
+        let (_, status) = waitpid(Pid::from_raw(pid), WaitOptions::empty()).unwrap().unwrap();
+
+        // SAFETY: they were put there, and are taken out once.
+        let orders = unsafe { cell.read() };
+        // SAFETY: the mapping is ours, and nothing refers to it any more.
+        unsafe { munmap(page, size) }.unwrap();
+        orders.failure.get().map_or(Ok(status.exit_status()), Err)
+    }
+
+    /// Writes below its own frames, further and further down, and says first
+    /// where to.
+    unsafe extern "C" fn overflow(lowest: *mut c_void) -> ! {
+        let here = 0_u8;
+        let mut next = (&raw const here).cast_mut().wrapping_sub(4096);
+        loop {
+            next = next.wrapping_sub(1);
+            // SAFETY: the caller passes such a number, alive and unborrowed.
+            unsafe { &*lowest.cast::<AtomicUsize>() }.store(next.addr(), Ordering::Relaxed);
+            // SAFETY: below the frame is free stack, and then the guard, which
+            // ends this process.
+            unsafe { next.write_volatile(0xff) };
+        }
+    }
+
+    #[test]
+    fn an_overflow_ends_at_the_guard() {
+        if crate::kernel::is_emulated("an_overflow_ends_at_the_guard") {
+            return;
+        }
+        for method in [crate::Kernel::get().unwrap().method, Method::Clone] {
+            let clone = Clone { method, share_table: true, exit_signal: 0, cgroup: None };
+            let stack = Stack::take().unwrap();
+            let (base, _) = stack.usable();
+            let lowest = AtomicUsize::new(0);
+            let data = (&raw const lowest).cast_mut().cast();
+            // SAFETY: `overflow` takes such a number. It writes to its own
+            // stack only, as is shown here.
+            let child = unsafe { clone.call(&stack, overflow, data) }.unwrap();
+            let exit = wait::wait(child.as_fd(), Reap::Yes).unwrap();
+            let ExitStatus::Signaled { signal, .. } = exit.status else {
+                panic!("{:?}", exit.status);
+            };
+            assert_eq!(signal, Signal::SEGV);
+            assert_eq!(lowest.into_inner(), base - 1);
+        }
     }
 }

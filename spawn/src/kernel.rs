@@ -42,6 +42,12 @@ impl Kernel {
         }
     }
 
+    /// What there is at least.
+    #[cfg(all(test, not(miri)))]
+    pub(crate) fn least(close_range: bool) -> Kernel {
+        Kernel { method: Method::Clone, close_range, group_signals: false, exit_info: false }
+    }
+
     /// Whether clone3 works here. Where it does not, as in containers whose
     /// seccomp profile refuses it, a child joins its cgroup by itself.
     pub fn has_clone3(&self) -> bool {
@@ -69,7 +75,8 @@ impl Kernel {
 /// What this crate cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
-    /// Neither clone3 nor clone makes a process with a pidfd (Linux 5.2).
+    /// Neither clone3 nor clone makes a process with a pidfd (Linux 5.2). Some
+    /// emulators say `EINVAL`.
     Clone(Errno),
     /// `waitid` does not take a pidfd (Linux 5.4).
     Wait(Errno),
@@ -103,10 +110,11 @@ impl fmt::Display for Unsupported {
         match self {
             Unsupported::Clone(errno) => {
                 write!(f, "cannot make a process with a pidfd: {errno}")?;
-                if !self.is_transient() {
-                    f.write_str(" (Linux 5.14 or later is needed, and clone must be allowed)")?;
+                match *errno {
+                    _ if self.is_transient() => Ok(()),
+                    Errno::INVAL => f.write_str(" (as under emulators)"),
+                    _ => f.write_str(" (Linux 5.14 or later is needed, and clone must be allowed)"),
                 }
-                Ok(())
             }
             Unsupported::Wait(errno) => {
                 write!(f, "cannot wait for a process by its pidfd: {errno} ")?;
@@ -133,6 +141,11 @@ fn probe() -> Result<Kernel, Unsupported> {
         // ENOSYS is a kernel's answer and that of well-made seccomp profiles;
         // others say EPERM.
         Err(Unsupported::Clone(Errno::NOSYS | Errno::PERM)) => {
+            // Emulators answer ENOSYS too. They make a copy of the process
+            // whatever is asked for, and end it for a shared table.
+            if close_range {
+                probe_with(Method::Clone, false)?;
+            }
             probe_with(Method::Clone, close_range)
         }
         other => other,
@@ -168,4 +181,20 @@ fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> 
     }
     let exit_info = info::exit_info(child.as_fd()).is_some();
     Ok(Kernel { method, close_range, group_signals, exit_info })
+}
+
+/// Whether this is no real Linux, where no child can be made; then the test of
+/// this name is skipped.
+#[cfg(all(test, not(miri)))]
+pub(crate) fn is_emulated(name: &str) -> bool {
+    use std::io::Write;
+
+    match Kernel::get() {
+        Err(refusal @ (Unsupported::Memory | Unsupported::Clone(Errno::INVAL))) => {
+            // The test harness hides what `eprintln` writes.
+            let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {refusal}");
+            true
+        }
+        Ok(_) | Err(_) => false,
+    }
 }

@@ -95,8 +95,10 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, reap: Reap) -> Result<Exit, Errno> {
 /// finds that there is none of this number.
 pub(crate) fn check() -> Result<(), Errno> {
     const NO_FD: usize = i32::MAX as usize;
-    let args = [P_PIDFD, NO_FD, 0, WEXITED | WNOHANG, 0];
-    // SAFETY: both pointers are null, which the call allows.
+    let mut info = SigInfo::default();
+    let args = [P_PIDFD, NO_FD, &raw mut info as usize, WEXITED | WNOHANG, 0];
+    // SAFETY: the structure is live and of the kernel's layout; the other
+    // pointer is null, which the call allows.
     let answer = unsafe { sys::call(nr::WAITID, args) };
     match sys::result(answer) {
         Ok(_) | Err(Errno::BADF) => Ok(()),

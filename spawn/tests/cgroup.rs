@@ -7,12 +7,11 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use offspring_spawn::{Command, Errno, ExitStatus, Kernel, Signal, SpawnError, Stage};
-use rustix::process::Resource;
 use support::cgroup::Cgroup;
 use support::isolation::{isolated, skip};
 use support::place::{Place, directory};
 use support::refusal::refuse;
-use support::traces::{Traces, assert_no_children, with_limit};
+use support::traces::{Traces, assert_no_children};
 use support::{killed, program, text};
 
 /// A command whose output is the cgroups that it is in.
@@ -176,33 +175,6 @@ fn g11_a_frozen_group_holds_a_spawn_up() {
         fs::write(group.file("cgroup.kill"), "1").unwrap();
         let child = spawn.join().unwrap().unwrap();
         assert_eq!(child.wait().unwrap().status, killed(Signal::KILL));
-        assert_no_children();
-    });
-}
-
-#[test]
-fn no_memory_for_a_second_stack() {
-    isolated(|| {
-        let Some(group) = Cgroup::new("no_memory_for_a_second_stack") else {
-            return;
-        };
-        // One stack is there since the kernel was asked what it can do; this
-        // child sits on it, frozen.
-        assert!(Kernel::get().is_ok());
-        fs::write(group.file("cgroup.freeze"), "1").unwrap();
-        let mut command = where_am_i();
-        command.cgroup(group.directory());
-        let spawn = thread::spawn(move || command.spawn());
-        while fs::read_to_string(group.file("cgroup.procs")).unwrap().is_empty() {
-            assert!(!spawn.is_finished());
-            thread::yield_now();
-        }
-        let second = where_am_i();
-        let error = with_limit(Resource::As, 4096, || second.spawn()).unwrap_err();
-        assert_eq!((error.stage, error.errno), (Stage::Memory, Errno::NOMEM));
-        fs::write(group.file("cgroup.freeze"), "0").unwrap();
-        let child = spawn.join().unwrap().unwrap();
-        assert!(child.wait().unwrap().status.success());
         assert_no_children();
     });
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::File;
 use std::sync::Arc;
+use std::thread;
 
 use offspring_spawn::{Command, Errno, Kernel, Program, SpawnError, Stage, Stdio};
 use rustix::process::{Resource, getrlimit};
@@ -149,5 +150,18 @@ fn limits_are_inherited() {
             with_limit(Resource::Nofile, 77, || output(&mut sh("ulimit -S -n; ulimit -H -n")));
         let hard = hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
         assert_eq!(text, format!("77\n{hard}\n"));
+    });
+}
+
+#[test]
+fn no_memory_for_a_stack() {
+    isolated(|| {
+        // A thread that has not spawned yet has no stack for a child.
+        assert!(thread::spawn(Kernel::get).join().unwrap().is_ok());
+        let command = sh("");
+        let error = with_limit(Resource::As, 4096, || command.spawn()).unwrap_err();
+        assert_eq!((error.stage, error.errno), (Stage::Memory, Errno::NOMEM));
+        assert!(command.spawn().unwrap().wait().unwrap().status.success());
+        assert_no_children();
     });
 }

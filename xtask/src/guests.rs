@@ -26,7 +26,7 @@ pub struct Guests<'a> {
 /// # Errors
 /// A sentence for people.
 pub fn build(guests: &Guests<'_>) -> Result<PathBuf, String> {
-    ensure_target()?;
+    ensure_target(TARGET)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command

@@ -1,6 +1,9 @@
-//! `cargo demo`: the main job on real input, from nothing.
+//! `cargo demo`: the main job on real input, from nothing. `cargo prove`: the
+//! engine under what looks closer than a test can.
 
 #![deny(unsafe_code)]
+
+mod prove;
 
 use std::env;
 use std::path::Path;
@@ -8,15 +11,16 @@ use std::process::{Command, ExitCode};
 
 use xtask::{Guests, TARGET, build, workspace};
 
-const USAGE: &str = "usage: cargo demo";
+const USAGE: &str = "usage: cargo demo | cargo prove";
 
-/// What the demo exits with when it could not run its pipeline.
+/// What is exited with when nothing could be run.
 const FAILURE: u8 = 125;
 
 fn main() -> ExitCode {
     let args: Vec<_> = env::args().skip(1).collect();
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => demo(),
+        ["prove"] => prove::prove(),
         _ => Err(USAGE.to_owned()),
     };
     done.unwrap_or_else(|error| {
