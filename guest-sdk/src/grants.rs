@@ -23,6 +23,9 @@ pub struct Grant {
     pub signals: Vec<Signal>,
     /// How many children of this grant may live at once.
     pub max_children: Option<u32>,
+    /// How many children of this grant may be started in a second, and at once
+    /// after a pause.
+    pub spawns_per_second: Option<u32>,
     /// How long each child may run.
     pub deadline: Option<Duration>,
 }
@@ -58,9 +61,16 @@ pub struct Limits {
     pub max_children: u32,
     /// How many pipe ends may be held at once.
     pub max_pipes: u32,
+    /// How many resources of every kind may be held at once, those of WASI
+    /// included.
+    pub max_handles: u32,
     /// How many bytes the arguments and environment of one command may have,
     /// each string with its terminating NUL.
     pub max_argument_bytes: u64,
+    /// How many children may be started in a second, on average.
+    pub spawns_per_second: u32,
+    /// How many children may be started at once after a pause.
+    pub spawn_burst: u32,
 }
 
 /// What the host's kernel offers beyond the least.
@@ -80,8 +90,22 @@ pub fn grants() -> Vec<Grant> {
 
 /// Returns the limits.
 pub fn limits() -> Limits {
-    let host::Limits { max_children, max_pipes, max_argument_bytes } = host::get_limits();
-    Limits { max_children, max_pipes, max_argument_bytes }
+    let host::Limits {
+        max_children,
+        max_pipes,
+        max_handles,
+        max_argument_bytes,
+        spawns_per_second,
+        spawn_burst,
+    } = host::get_limits();
+    Limits {
+        max_children,
+        max_pipes,
+        max_handles,
+        max_argument_bytes,
+        spawns_per_second,
+        spawn_burst,
+    }
 }
 
 /// Returns the features of this host.
@@ -110,6 +134,7 @@ impl From<host::Grant> for Grant {
             },
             signals: grant.signals.into_iter().map(Signal::from_host).collect(),
             max_children: grant.max_children,
+            spawns_per_second: grant.spawns_per_second,
             deadline: grant.deadline.map(Duration::from_nanos),
         }
     }

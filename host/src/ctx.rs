@@ -11,6 +11,7 @@ use crate::children::Children;
 use crate::error::BuildError;
 use crate::policy::{Cwd, Grant, Policy};
 use crate::quota::Quota;
+use crate::rate::Rate;
 use crate::refusals::Refusals;
 
 /// What one guest may start, and what it has started: the state of this crate
@@ -25,6 +26,7 @@ pub struct ProcessCtx {
     pub(crate) held: Quota,
     pub(crate) pipes: Quota,
     pub(crate) command_bytes: Quota,
+    pub(crate) spawns: Rate,
     pub(crate) refusals: Refusals,
     pub(crate) parent_death_signal: Option<Signal>,
     /// What this process ignores, as what is started in the background does
@@ -38,6 +40,7 @@ pub(crate) struct Granted {
     pub(crate) program: Program,
     pub(crate) cwd: Option<Arc<OwnedFd>>,
     pub(crate) live: Quota,
+    pub(crate) spawns: Rate,
 }
 
 impl ProcessCtx {
@@ -128,6 +131,7 @@ impl ProcessCtxBuilder {
             pipes: Quota::new(limits.max_pipes),
             refusals: Refusals::default(),
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
+            spawns: Rate::new(limits.spawns_per_second, limits.burst()),
             parent_death_signal: self.die_with_thread.then_some(Signal::KILL),
             default_signals: (1..=STANDARD_SIGNALS).filter_map(Signal::from_raw).collect(),
             policy,
@@ -165,10 +169,12 @@ impl Granted {
             }
             Cwd::Preopens | Cwd::Unset => None,
         };
+        let often = grant.get_spawns_per_second().unwrap_or(u32::MAX);
         Ok(Granted {
             program,
             cwd: cwd.map(Arc::new),
             live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
+            spawns: Rate::new(often, often),
         })
     }
 }

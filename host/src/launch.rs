@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Instant;
 
 use offspring_spawn::{Errno, SpawnError};
 
@@ -12,6 +13,7 @@ use crate::pipe::{PipeReader, PipeWriter};
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::Denied;
 use crate::quota::Share;
+use crate::rate::TooOften;
 use crate::request::{Malformed, StdioKind};
 
 /// A child and the guest's ends of its pipes.
@@ -59,6 +61,7 @@ impl ProcessCtx {
         let plan = self.policy.check(&command.request)?;
         let granted = &self.granted[plan.grant];
         let reserved = self.reserve(&plan, granted)?;
+        self.take_spawn(granted, Instant::now())?;
 
         let mut child = self.prepare(command, &plan, granted)?.spawn()?;
         let [stdin, stdout, stderr] =
@@ -108,6 +111,19 @@ impl ProcessCtx {
             held,
             alive: Alive { _membership: membership, _share: live },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
+        })
+    }
+
+    /// Takes one of the spawns that the guest and the grant have in a second.
+    fn take_spawn(&self, granted: &Granted, now: Instant) -> Result<(), LaunchError> {
+        let full = |rule, often: TooOften| LaunchError::LimitReached {
+            rule,
+            message: format!("too many spawns: {often}"),
+        };
+        self.spawns.take(now).map_err(|often| full("limits.spawns-per-second", often))?;
+        granted.spawns.take(now).map_err(|often| {
+            self.spawns.give_back();
+            full("spawns-per-second", often)
         })
     }
 

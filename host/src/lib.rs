@@ -56,6 +56,7 @@ mod pipe;
 pub mod plan;
 pub mod policy;
 mod quota;
+mod rate;
 mod readiness;
 mod refusals;
 pub mod request;

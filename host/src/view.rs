@@ -14,6 +14,18 @@ pub struct ProcessCtxView<'a> {
     pub table: &'a mut ResourceTable,
 }
 
+impl ProcessCtxView<'_> {
+    /// Limits what the guest may hold, where it makes what others are made of.
+    /// The table is the host's, and where the host allows less, that counts.
+    pub(crate) fn limit_handles(&mut self) {
+        let max = self.ctx.policy.get_limits().max_handles;
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        if max < self.table.max_capacity() {
+            self.table.set_max_capacity(max);
+        }
+    }
+}
+
 /// What a store's data must offer to be linked with
 /// [`add_to_linker`](crate::add_to_linker).
 pub trait ProcessView: Send {

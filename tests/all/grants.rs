@@ -26,12 +26,16 @@ fn grants_listing() {
         stdio = ["null", "inherit", "piped", "file"]
         signals = ["TERM", "INT"]
         max-children = 4
+        spawns-per-second = 5
         deadline = "1m30s500ms"
 
         [limits]
         max-children = 9
         max-pipes = 10
+        max-handles = 11
         max-argument-bytes = 8589934592
+        spawns-per-second = 12
+        spawn-burst = 13
     "#;
     let run = Run::new(GRANTS_LISTING).policy_file(policy);
     run.args(&features.each_ref().map(String::as_str)).sync().success();

@@ -63,6 +63,44 @@ fn policy_limits() {
     Run::new(POLICY_LIMITS).policy_file(policy).sync().success();
 }
 
+#[test]
+fn policy_rate() {
+    let policy = r#"
+        [program.true]
+        path = "true"
+
+        [program.rare]
+        path = "true"
+        spawns-per-second = 1
+
+        [limits]
+        spawns-per-second = 1
+        spawn-burst = 5
+    "#;
+    Run::new(POLICY_RATE).policy_file(policy).sync().success();
+}
+
+#[test]
+fn policy_handles() {
+    let policy = r#"
+        [program.cat]
+        path = "cat"
+        stdio = ["piped"]
+
+        [limits]
+        max-handles = 50
+    "#;
+    let run = |way| Run::new(POLICY_HANDLES).policy_file(policy).args(&[way]).sync();
+    for way in ["pipes", "children"] {
+        run(way).success();
+    }
+    for way in ["commands", "pollables"] {
+        let ended = run(way).trapped();
+        let error = format!("{:?}", ended.result.unwrap_err());
+        assert!(error.contains("resource table has no free keys"), "{way}: {error}");
+    }
+}
+
 /// What a host is told of a program or a directory that it cannot grant, with
 /// the place in the policy's file.
 #[test]

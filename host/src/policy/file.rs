@@ -28,9 +28,17 @@ pub(super) const PROGRAM: &[&str] = &[
     "stdio",
     "signals",
     "max-children",
+    "spawns-per-second",
     "deadline",
 ];
-pub(super) const LIMITS: &[&str] = &["max-children", "max-pipes", "max-argument-bytes"];
+pub(super) const LIMITS: &[&str] = &[
+    "max-children",
+    "max-pipes",
+    "max-handles",
+    "max-argument-bytes",
+    "spawns-per-second",
+    "spawn-burst",
+];
 
 pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
     let source = Source { name, text };
@@ -73,6 +81,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             )?),
             "signals" => grant.signals(words(value, "a signal such as \"TERM\"", signal)?),
             "max-children" => grant.max_children(value.number(1)?),
+            "spawns-per-second" => grant.spawns_per_second(value.number(1)?),
             "deadline" => grant.deadline(value.duration()?),
             _ => return Err(entry.unknown(PROGRAM)),
         };
@@ -149,7 +158,10 @@ fn limits(table: &Value<'_>) -> Result<Limits, PolicyError> {
         match entry.key() {
             "max-children" => limits.max_children = entry.value.number(1)?,
             "max-pipes" => limits.max_pipes = entry.value.number(0)?,
+            "max-handles" => limits.max_handles = entry.value.number(1)?,
             "max-argument-bytes" => limits.max_argument_bytes = entry.value.number(1)?,
+            "spawns-per-second" => limits.spawns_per_second = entry.value.number(1)?,
+            "spawn-burst" => limits.spawn_burst = Some(entry.value.number(1)?),
             _ => return Err(entry.unknown(LIMITS)),
         }
     }

@@ -36,6 +36,7 @@ pub struct Grant {
     stdio: StdioKinds,
     signals: BTreeSet<Signal>,
     max_children: Option<u32>,
+    spawns_per_second: Option<u32>,
     deadline: Option<Duration>,
 }
 
@@ -81,6 +82,7 @@ impl Grant {
             stdio: StdioKinds::default(),
             signals: BTreeSet::new(),
             max_children: None,
+            spawns_per_second: None,
             deadline: None,
         }
     }
@@ -157,6 +159,13 @@ impl Grant {
         self
     }
 
+    /// Sets how many children of this grant may be started in a second, and at
+    /// once after a pause. Default: as many as [`Limits`](super::Limits) allow.
+    pub fn spawns_per_second(mut self, count: u32) -> Grant {
+        self.spawns_per_second = Some(count);
+        self
+    }
+
     /// Sets how long each child may run. Default: without end.
     pub fn deadline(mut self, deadline: Duration) -> Grant {
         self.deadline = Some(deadline);
@@ -230,6 +239,11 @@ impl Grant {
     /// How many children of this grant may live at once.
     pub fn get_max_children(&self) -> Option<u32> {
         self.max_children
+    }
+
+    /// How many children of this grant may be started in a second.
+    pub fn get_spawns_per_second(&self) -> Option<u32> {
+        self.spawns_per_second
     }
 
     /// How long each child may run.

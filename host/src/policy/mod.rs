@@ -15,12 +15,15 @@
 //! stdio = ["null", "inherit", "piped", "file"]   # "null" always is allowed
 //! signals = ["TERM", "INT"]        # "KILL" always is allowed
 //! max-children = 4
+//! spawns-per-second = 10
 //! deadline = "1m30s"               # in h, m, s, ms
 //!
 //! [limits]                         # the defaults:
 //! max-children = 64
 //! max-pipes = 256
+//! max-handles = 65536
 //! max-argument-bytes = 1048576
+//! spawns-per-second = 1000         # and `spawn-burst` at once: as many
 //! ```
 //!
 //! What is absent is denied. What is unknown is an error.

@@ -44,8 +44,10 @@ fn a_new_policy_allows_nothing() {
     assert_eq!(denied.rule, Rule::Program);
     assert_eq!(denied.to_string(), "no program is granted as `git`");
     assert_eq!(Policy::new().get_limits(), Limits::default());
-    let Limits { max_children, max_pipes, max_argument_bytes } = Limits::default();
-    assert_eq!((max_children, max_pipes, max_argument_bytes), (64, 256, 1 << 20));
+    let limits = Limits::default();
+    assert_eq!((limits.max_children, limits.max_pipes, limits.max_handles), (64, 256, 65_536));
+    assert_eq!(limits.max_argument_bytes, 1 << 20);
+    assert_eq!((limits.spawns_per_second, limits.burst()), (1000, 1000));
 }
 
 #[test]
@@ -306,7 +308,14 @@ fn merging() {
     let merged = policy(git()).merge(b()).unwrap();
     assert_eq!(merged.grants().iter().map(Grant::name).collect::<Vec<_>>(), ["git", "a"]);
     assert_eq!(merged.get_limits(), Limits { max_pipes: 8, ..Limits::default() });
-    let wide = Limits { max_children: 1, max_pipes: 9, max_argument_bytes: 1 << 30 };
+    let wide = Limits {
+        max_children: 1,
+        max_pipes: 9,
+        max_handles: 1 << 20,
+        max_argument_bytes: 1 << 30,
+        spawns_per_second: 10,
+        spawn_burst: Some(2000),
+    };
     for limits in [
         Policy::new().limits(wide).merge(policy(git())).unwrap().get_limits(),
         policy(git()).merge(Policy::new().limits(wide)).unwrap().get_limits(),
@@ -314,5 +323,7 @@ fn merging() {
         assert_eq!(limits, wide);
     }
     let both = b().merge(Policy::new().limits(wide)).unwrap().get_limits();
-    assert_eq!(both, Limits { max_children: 1, max_pipes: 8, ..Limits::default() });
+    // A burst that nobody set is as large as what is allowed in a second.
+    let rates = Limits { spawns_per_second: 10, spawn_burst: Some(1000), ..Limits::default() };
+    assert_eq!(both, Limits { max_children: 1, max_pipes: 8, ..rates });
 }

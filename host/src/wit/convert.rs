@@ -91,7 +91,7 @@ pub(super) fn table_is_full(error: ResourceTableError) -> ErrorCodeFailure {
 /// What `spawn` says of a full table.
 pub(super) fn too_many_resources() -> spawn::SpawnError {
     spawn::SpawnError {
-        stage: spawn::Stage::Policy("resources".to_owned()),
+        stage: spawn::Stage::Policy("limits.max-handles".to_owned()),
         code: ErrorCode::LimitReached,
         errno: None,
         message: "the guest holds as many resources as its host allows".to_owned(),

@@ -17,7 +17,10 @@ impl grants::Host for ProcessCtxView<'_> {
         Ok(grants::Limits {
             max_children: limits.max_children,
             max_pipes: limits.max_pipes,
+            max_handles: limits.max_handles,
             max_argument_bytes: limits.max_argument_bytes,
+            spawns_per_second: limits.spawns_per_second,
+            spawn_burst: limits.burst(),
         })
     }
 
@@ -49,6 +52,7 @@ fn grant(grant: &Grant) -> grants::Grant {
         stdio: stdio(grant.get_stdio()),
         signals: grant.get_signals().map(signal_name).collect(),
         max_children: grant.get_max_children(),
+        spawns_per_second: grant.get_spawns_per_second(),
         deadline: grant
             .get_deadline()
             .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),

@@ -13,6 +13,7 @@ use crate::view::ProcessCtxView;
 
 impl pipe::Host for ProcessCtxView<'_> {
     fn create(&mut self) -> Result<(Resource<PipeReader>, Resource<PipeWriter>), ErrorCodeFailure> {
+        self.limit_handles();
         let (reader, writer) = create(&self.ctx.pipes).map_err(|error| match error {
             PipeError::LimitReached => ErrorCode::LimitReached,
             PipeError::Kernel(errno) => error_code(errno),

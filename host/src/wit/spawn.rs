@@ -16,6 +16,7 @@ use crate::view::ProcessCtxView;
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
+        self.limit_handles();
         Ok(self.table.push(Command::new(program, &self.ctx.command_bytes))?)
     }
 

@@ -20,6 +20,7 @@ cwd = "preopens"
 stdio = ["null", "piped", "inherit", "file"]
 signals = ["TERM", "SIGINT"]
 max-children = 4
+spawns-per-second = 10
 deadline = "1m30s"
 
 [program.aaa]
@@ -34,7 +35,10 @@ A = "1"
 [limits]
 max-children = 0x10
 max-pipes = 0
+max-handles = 1
 max-argument-bytes = 65_536
+spawns-per-second = 7
+spawn-burst = 2
 "#;
 
 #[test]
@@ -58,13 +62,14 @@ fn everything_as_in_code() {
         .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File])
         .signals([Signal::TERM, Signal::INT])
         .max_children(4)
+        .spawns_per_second(10)
         .deadline(Duration::from_secs(90))
         .found("/usr/bin/git", location);
     assert_eq!(*git, expected);
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:16:8");
+    assert_eq!(location.to_string(), "p.toml:17:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
@@ -74,7 +79,14 @@ fn everything_as_in_code() {
     assert_eq!(*aaa, expected);
     assert_eq!(aaa.get_arg0(), "aaa");
 
-    let limits = Limits { max_children: 16, max_pipes: 0, max_argument_bytes: 65536 };
+    let limits = Limits {
+        max_children: 16,
+        max_pipes: 0,
+        max_handles: 1,
+        max_argument_bytes: 65536,
+        spawns_per_second: 7,
+        spawn_burst: Some(2),
+    };
     assert_eq!(policy.get_limits(), limits);
 }
 
@@ -138,7 +150,12 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[limits]\nmax_pipes = 1", "2:1: unknown key `max_pipes`, did you mean `max-pipes`?"),
     (
         "[limits]\nmemory = 1",
-        "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-argument-bytes`",
+        "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-handles`, \
+         `max-argument-bytes`, `spawns-per-second`, `spawn-burst`",
+    ),
+    (
+        "[limits]\nspawns-per-second = 0",
+        "2:21: `spawns-per-second` must be a whole number from 1 to 4294967295, not 0",
     ),
     (
         "[limits]\nmax-children = 0",
@@ -163,7 +180,7 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     (
         "group = 'build'",
         "3:1: unknown key `group`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
-         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `deadline`",
+         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `spawns-per-second`, `deadline`",
     ),
     ("  env_allow = []", "3:3: unknown key `env_allow`, did you mean `env-allow`?"),
     ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
@@ -236,7 +253,8 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ),
     (
         "[program.git.sandbox]",
-        "3:14: unknown key `sandbox`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `deadline`",
+        "3:14: unknown key `sandbox`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
+         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `spawns-per-second`, `deadline`",
     ),
 ];
 

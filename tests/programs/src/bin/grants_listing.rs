@@ -13,18 +13,20 @@ fn main() {
     assert!(plain.env.is_empty() && plain.signals.is_empty() && !plain.cwd);
     assert!(!plain.stdio.inherit && !plain.stdio.piped && !plain.stdio.file);
     assert_eq!((plain.max_children, plain.deadline), (None, None));
+    assert_eq!(plain.spawns_per_second, None);
 
     assert_eq!(full.name, "all of it");
     assert_eq!(full.arguments, Arguments::Any);
     assert_eq!(full.env, ["CHOSEN", "LC_*"]);
     assert!(full.cwd && full.stdio.inherit && full.stdio.piped && full.stdio.file);
     assert_eq!(full.signals, [Signal::INT, Signal::TERM]);
-    assert_eq!(full.max_children, Some(4));
+    assert_eq!((full.max_children, full.spawns_per_second), (Some(4), Some(5)));
     assert_eq!(full.deadline, Some(Duration::from_millis(90_500)));
 
     let limits = limits();
     assert_eq!((limits.max_children, limits.max_pipes), (9, 10));
-    assert_eq!(limits.max_argument_bytes, 1 << 33);
+    assert_eq!((limits.max_handles, limits.max_argument_bytes), (11, 1 << 33));
+    assert_eq!((limits.spawns_per_second, limits.spawn_burst), (12, 13));
 
     let args: Vec<String> = std::env::args().skip(1).collect();
     let features = features();

@@ -28,6 +28,6 @@ fn main() {
 fn full(result: Result<Spawned, SpawnError>) -> bool {
     let Err(error) = result else { return false };
     assert!(matches!(error.code, ErrorCode::LimitReached), "{error:?}");
-    assert!(matches!(error.stage, Stage::Policy(rule) if rule == "resources"));
+    assert!(matches!(error.stage, Stage::Policy(rule) if rule == "limits.max-handles"));
     true
 }
