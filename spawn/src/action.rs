@@ -1,7 +1,7 @@
 //! What a child does with its descriptors before it executes its program.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -214,9 +214,9 @@ impl Action {
     }
 
     /// The descriptor of the parent's that it needs, if any.
-    pub(crate) fn source(&self) -> Option<RawFd> {
+    pub(crate) fn source(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Action::Open(open) => open.beneath.as_ref().map(AsRawFd::as_raw_fd),
+            Action::Open(open) => open.beneath.as_ref().map(AsFd::as_fd),
             Action::Close(_)
             | Action::Dup2(..)
             | Action::Chdir(_)

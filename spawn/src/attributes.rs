@@ -42,6 +42,16 @@ pub(crate) enum Group {
     Joined(Arc<PidFd>),
 }
 
+impl Group {
+    /// Whose group it is, if another child's.
+    pub(crate) fn leader(&self) -> Option<&PidFd> {
+        match self {
+            Group::Joined(leader) => Some(leader),
+            Group::Inherited | Group::New => None,
+        }
+    }
+}
+
 /// Policy and parameter, or the parameter alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scheduler {

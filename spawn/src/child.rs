@@ -87,14 +87,17 @@ impl Child {
     /// Blocks until the process has ended. Does not close our pipe ends.
     ///
     /// # Errors
-    /// Those of poll(2) and waitid(2), though none is expected.
+    /// Those of waitid(2), though none is expected.
     pub fn wait(&self) -> io::Result<Exit> {
         loop {
-            // Not in waitid: that would hold the lock that others need.
+            // Not under the lock, which others need, and so not for good: any
+            // number of threads may be here.
+            if self.exit().is_none() {
+                wait::block(self.pidfd().as_fd())?;
+            }
             if let Some(exit) = self.try_wait()? {
                 return Ok(exit);
             }
-            self.pidfd().poll(Duration::MAX)?;
         }
     }
 

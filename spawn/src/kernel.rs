@@ -14,6 +14,7 @@ use crate::pidfd;
 use crate::stack::Stack;
 use crate::status::ExitStatus;
 use crate::wait::{self, Reap};
+use crate::window;
 
 /// What this kernel offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,9 @@ pub struct Kernel {
 
 impl Kernel {
     /// Finds out what this kernel offers, once in the life of this process, by
-    /// making a process that ends at once.
+    /// making a process that ends at once. Keeps some low descriptor numbers for
+    /// spawns, so that these cost the same however many descriptors are opened
+    /// later: a process that will have thousands should ask early.
     ///
     /// # Errors
     /// What this crate cannot do without, in a sentence for people.
@@ -37,7 +40,12 @@ impl Kernel {
             None => match probe() {
                 // May be otherwise the next time.
                 Err(unsupported) if unsupported.is_transient() => Err(unsupported),
-                found => *KERNEL.get_or_init(|| found),
+                found => *KERNEL.get_or_init(|| {
+                    if found.is_ok() {
+                        window::reserve();
+                    }
+                    found
+                }),
             },
         }
     }

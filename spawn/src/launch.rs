@@ -1,7 +1,7 @@
 //! From a command to a child: everything that can fail is done before the
 //! clone, and everything after it cannot.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
@@ -23,6 +23,7 @@ use crate::pidfd::PidFd;
 use crate::stack::Stack;
 use crate::stdio::{Direction, Stream, moved_above_stdio};
 use crate::wait::{self, Reap};
+use crate::window::Lent;
 
 /// What is opened and found out for one child.
 #[derive(Debug)]
@@ -31,13 +32,15 @@ struct Prepared {
     cgroup_procs: Option<OwnedFd>,
     /// The group to be in, by its leader's number; 0 for one of its own.
     group: Option<i32>,
+    /// The low numbers of what has high ones.
+    lent: Lent,
 }
 
 pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
     let kernel = Kernel::get()
         .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
     let attributes = &command.attributes;
-    let prepared = Prepared::open(command, kernel.method)?;
+    let prepared = Prepared::open(command, kernel)?;
     let orders = prepared.orders(command, kernel);
     let clone = Clone {
         method: kernel.method,
@@ -80,16 +83,16 @@ pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
 }
 
 impl Prepared {
-    fn open(command: &Command, method: Method) -> Result<Prepared, SpawnError> {
+    fn open(command: &Command, kernel: Kernel) -> Result<Prepared, SpawnError> {
         let at = || SpawnError::at(Stage::Descriptors);
         let [stdin, stdout, stderr] = &command.stdio;
-        Ok(Prepared {
+        let mut prepared = Prepared {
             stdio: [
                 stdin.open(0, Direction::In).map_err(at())?,
                 stdout.open(1, Direction::Out).map_err(at())?,
                 stderr.open(2, Direction::Out).map_err(at())?,
             ],
-            cgroup_procs: match (&command.cgroup, method) {
+            cgroup_procs: match (&command.cgroup, kernel.method) {
                 (Some(cgroup), Method::Clone) => Some(open_procs(cgroup)?),
                 (Some(_), Method::Clone3) | (None, _) => None,
             },
@@ -102,25 +105,44 @@ impl Prepared {
                     Some(number.cast_signed())
                 }
             },
-        })
+            lent: Lent::default(),
+        };
+        if kernel.close_range {
+            prepared.lent = Lent::to(prepared.sources(command));
+        }
+        Ok(prepared)
+    }
+
+    /// All that the child needs of our descriptors.
+    fn sources<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = BorrowedFd<'a>> {
+        let streams = self.stdio.iter().map(|stream| stream.child.as_fd());
+        let passed = command.passed.iter().map(|(fd, _)| fd.as_fd());
+        let others = [
+            Some(command.program.as_fd()),
+            command.cwd.as_ref().map(AsFd::as_fd),
+            command.attributes.terminal.as_ref().map(AsFd::as_fd),
+            command.attributes.group.leader().map(AsFd::as_fd),
+            self.cgroup_procs.as_ref().map(AsFd::as_fd),
+        ];
+        let directories = command.actions.iter().filter_map(Action::source);
+        streams.chain(passed).chain(others.into_iter().flatten()).chain(directories)
     }
 
     /// Everything that the child is to do. Where its descriptors will be is
     /// decided here.
     fn orders<'a>(&self, command: &'a Command, kernel: Kernel) -> Orders<'a> {
         let attributes = &command.attributes;
-        let program = command.program.as_fd().as_raw_fd();
-        let cwd = command.cwd.as_ref().map(AsRawFd::as_raw_fd);
-        let terminal = attributes.terminal.as_ref().map(AsRawFd::as_raw_fd);
-        let leader = match &attributes.group {
-            Group::Joined(leader) => Some(leader.as_fd().as_raw_fd()),
-            Group::Inherited | Group::New => None,
-        };
-        let directories = || command.actions.iter().map(Action::source);
+        let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
+        let program = at(command.program.as_fd());
+        let cwd = command.cwd.as_ref().map(|cwd| at(cwd.as_fd()));
+        let terminal = attributes.terminal.as_ref().map(|terminal| at(terminal.as_fd()));
+        let leader = attributes.group.leader().map(|leader| at(leader.as_fd()));
+        let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
+        let directories = || command.actions.iter().map(|action| action.source().map(at));
         let script = command.program.is_script();
 
-        let streams = self.stdio.iter().map(|stream| stream.child.as_raw_fd());
-        let passed = command.passed.iter().map(|(fd, number)| (fd.as_raw_fd(), *number));
+        let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
+        let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
         let hidden = [(!script).then_some(program), cwd, terminal, leader];
         let wanted = Wanted {
             places: streams.zip(0..).chain(passed).collect(),
@@ -130,7 +152,6 @@ impl Prepared {
         };
         let layout = Layout::new(&wanted);
         let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
-        let cgroup_procs = self.cgroup_procs.as_ref().map(AsRawFd::as_raw_fd);
         let needed = wanted.places.iter().map(|(source, _)| *source);
         let needed = needed.chain(wanted.hidden).chain(wanted.script).chain(cgroup_procs);
         Orders {
@@ -144,7 +165,10 @@ impl Prepared {
             leader: find(leader),
             attributes,
             ids: attributes.reset_ids.then(|| [getuid().as_raw(), getgid().as_raw()]),
-            parent: getpid().as_raw_pid(),
+            parent: match attributes.parent_death_signal {
+                Some(_) => getpid().as_raw_pid(),
+                None => 0,
+            },
             actions: command.actions.iter().zip(directories().map(find)).collect(),
             clear_handlers: kernel.method == Method::Clone,
             argv: Pointers::to(&command.argv),
@@ -233,7 +257,7 @@ mod tests {
 
     fn obey(command: &Command, close_range: bool) -> Result<Option<i32>, SpawnError> {
         let kernel = Kernel::least(close_range);
-        let prepared = Prepared::open(command, kernel.method).unwrap();
+        let prepared = Prepared::open(command, kernel).unwrap();
         obey_in_a_copy(prepared.orders(command, kernel))
     }
 

@@ -7,11 +7,9 @@
 //! it, and every number that an action does name means what the caller thinks
 //! it means.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::RawFd;
 
-/// The first descriptor behind the standard streams.
-const FIRST_OTHER: RawFd = 3;
+use crate::stdio::FIRST_OTHER;
 
 /// What a child needs, by the parent's numbers.
 #[derive(Debug, Default)]
@@ -45,58 +43,85 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(wanted: &Wanted) -> Layout {
-        let mut places: BTreeMap<RawFd, RawFd> = BTreeMap::new();
-        places.extend(wanted.places.iter().map(|(source, number)| (*number, *source)));
-        let mut reserved: BTreeSet<RawFd> = places.keys().copied().collect();
-        reserved.extend(&wanted.named);
+        // By their numbers; of two the later one.
+        let mut places: Vec<(RawFd, RawFd)> = Vec::with_capacity(wanted.places.len() + 1);
+        for (source, number) in &wanted.places {
+            match places.binary_search_by_key(number, |(_, number)| *number) {
+                Ok(index) => places[index].0 = *source,
+                Err(index) => places.insert(index, (*source, *number)),
+            }
+        }
+        let numbers = places.iter().map(|(_, number)| *number);
+        let mut reserved = sorted(numbers.chain(wanted.named.iter().copied()));
         let script = wanted.script.map(|source| {
             let number = lowest(&reserved, FIRST_OTHER);
-            reserved.insert(number);
-            places.insert(number, source);
+            insert(&mut reserved, number);
+            let index = places.partition_point(|(_, other)| *other < number);
+            places.insert(index, (source, number));
             number
         });
 
-        let mut sources: BTreeSet<RawFd> = places.values().copied().collect();
-        sources.extend(&wanted.hidden);
-        let mut used: BTreeSet<RawFd> = &reserved | &sources;
-        let mut moved = BTreeMap::new();
-        let mut free = FIRST_OTHER;
-        for source in sources.intersection(&reserved) {
-            free = lowest(&used, free);
-            used.insert(free);
-            moved.insert(*source, free);
+        // What is needed and sits at a number that is not its own goes to one
+        // that nothing has.
+        let needed = places.iter().map(|(source, _)| *source);
+        let sources = sorted(needed.chain(wanted.hidden.iter().copied()));
+        let in_the_way = |source: &&RawFd| reserved.binary_search(source).is_ok();
+        let mut moves = Vec::new();
+        if sources.iter().any(|source| in_the_way(&source)) {
+            let mut used = sorted(reserved.iter().chain(&sources).copied());
+            for source in sources.iter().filter(in_the_way) {
+                let free = lowest(&used, FIRST_OTHER);
+                insert(&mut used, free);
+                moves.push((*source, free));
+            }
         }
 
-        let now = |source: &RawFd| *moved.get(source).unwrap_or(source);
-        let mut hidden: BTreeSet<RawFd> = wanted.hidden.iter().map(now).collect();
-        hidden.extend(script);
-        let mut kept = hidden.clone();
-        kept.extend(places.keys());
-        Layout {
-            places: places.iter().map(|(number, source)| (now(source), *number)).collect(),
-            moves: moved.into_iter().collect(),
-            hidden: hidden.into_iter().collect(),
-            kept: kept.into_iter().collect(),
-            script,
+        for (source, _) in &mut places {
+            *source = find(&moves, *source);
         }
+        let now = wanted.hidden.iter().map(|source| find(&moves, *source));
+        let hidden = sorted(now.chain(script));
+        let kept = sorted(hidden.iter().copied().chain(places.iter().map(|(_, number)| *number)));
+        Layout { moves, places, hidden, kept, script }
     }
 
     /// Where a hidden descriptor of the parent's is in the child.
     pub(crate) fn find(&self, source: RawFd) -> RawFd {
-        let mut moves = self.moves.iter();
-        moves.find(|(from, _)| *from == source).map_or(source, |(_, to)| *to)
+        find(&self.moves, source)
     }
 }
 
-/// The lowest number from this one on that is not in the set.
-fn lowest(used: &BTreeSet<RawFd>, from: RawFd) -> RawFd {
-    let taken = used.range(from..).zip(from..);
-    let taken = taken.take_while(|(used, number)| *used == number);
-    taken.last().map_or(from, |(number, _)| number + 1)
+/// Where a source is after the moves.
+fn find(moves: &[(RawFd, RawFd)], source: RawFd) -> RawFd {
+    let mut moves = moves.iter();
+    moves.find(|(from, _)| *from == source).map_or(source, |(_, to)| *to)
+}
+
+/// In ascending order, each once.
+fn sorted(numbers: impl Iterator<Item = RawFd>) -> Vec<RawFd> {
+    let mut numbers: Vec<RawFd> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+fn insert(sorted: &mut Vec<RawFd>, number: RawFd) {
+    if let Err(index) = sorted.binary_search(&number) {
+        sorted.insert(index, number);
+    }
+}
+
+/// The lowest number from this one on that is not among these sorted ones.
+fn lowest(used: &[RawFd], from: RawFd) -> RawFd {
+    let above = used.iter().skip_while(|used| **used < from).zip(from..);
+    let taken = above.take_while(|(used, number)| **used == *number);
+    taken.last().map_or(from, |(_, number)| number + 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// A table of descriptors by what they are: here, the parent's numbers.

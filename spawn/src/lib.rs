@@ -73,6 +73,7 @@ mod status;
 mod stdio;
 mod sys;
 mod wait;
+mod window;
 
 pub use action::FileActions;
 pub use attributes::SchedulerPolicy;

@@ -92,7 +92,7 @@ impl Stdio {
 }
 
 /// `/dev/null`, opened once.
-fn null() -> Result<Arc<OwnedFd>, Errno> {
+pub(crate) fn null() -> Result<Arc<OwnedFd>, Errno> {
     static NULL: OnceLock<Arc<OwnedFd>> = OnceLock::new();
     if let Some(null) = NULL.get() {
         return Ok(Arc::clone(null));
@@ -112,7 +112,7 @@ fn inherited(number: u8) -> Result<OwnedFd, Errno> {
 }
 
 /// The first descriptor behind the standard streams.
-const FIRST_OTHER: i32 = 3;
+pub(crate) const FIRST_OTHER: i32 = 3;
 
 fn is_stdio(fd: impl AsFd) -> bool {
     use std::os::fd::AsRawFd;

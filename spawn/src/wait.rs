@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "waitid with resource usage has no wrapper")]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -80,6 +81,24 @@ pub(crate) enum Reap {
 /// Asks, without blocking, whether the process has ended.
 pub(crate) fn try_wait(pidfd: BorrowedFd<'_>, reap: Reap) -> Result<Option<Exit>, Errno> {
     wait_options(pidfd, WNOHANG, reap)
+}
+
+/// Blocks until the process has ended, and leaves it to be waited for.
+pub(crate) fn block(pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut info = SigInfo::default();
+    let address = &raw mut info as usize;
+    let args = [P_PIDFD, raw(pidfd), address, WEXITED | WALL | WNOWAIT, 0];
+    loop {
+        // SAFETY: the structure is live and of the kernel's layout; the other
+        // pointer is null, which the call allows.
+        let answer = unsafe { sys::call(nr::WAITID, args) };
+        match sys::result(answer) {
+            // What somebody else waited for has ended, too.
+            Ok(_) | Err(Errno::CHILD) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// Blocks until the process has ended.
@@ -180,15 +199,24 @@ impl RawUsage {
 /// A child starts with its parent's peak, because they share memory until
 /// exec. Ours can only have grown since, so what exceeds it is the child's.
 fn peak_memory(child: u64) -> PeakMemory {
+    /// Our peak when it was last asked for.
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    if child > KNOWN.load(Ordering::Relaxed) {
+        KNOWN.store(own_peak(), Ordering::Relaxed);
+    }
+    match child > KNOWN.load(Ordering::Relaxed) {
+        true => PeakMemory::Exact(child),
+        false => PeakMemory::AtMost(child),
+    }
+}
+
+fn own_peak() -> u64 {
     let mut own = RawUsage::default();
     let args = [RUSAGE_SELF, &raw mut own as usize, 0, 0, 0];
     // SAFETY: the structure is live and of the kernel's layout; the call has
     // no failure with these arguments.
     unsafe { sys::call(nr::GETRUSAGE, args) };
-    match child > bytes(own.max_rss) {
-        true => PeakMemory::Exact(child),
-        false => PeakMemory::AtMost(child),
-    }
+    bytes(own.max_rss)
 }
 
 fn raw(fd: BorrowedFd<'_>) -> usize {

@@ -5,14 +5,16 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::thread;
 
-use offspring_spawn::{Child, Command, Program, Stdio};
+use offspring_spawn::{Child, Command, FileActions, Kernel, Program, Stdio};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Resource, getrlimit};
 use support::isolation::isolated;
 use support::place::{Place, directory, inheritable};
-use support::traces::{descriptors, with_limit};
-use support::{cat, pid, program, read_line, sh};
+use support::traces::{Traces, descriptors, with_limit};
+use support::{actions, cat, output, pid, program, read_line, sh, status_line};
 
 /// The descriptors of a child that has executed its program.
 fn of_child(command: &mut Command) -> (Child, BTreeMap<i32, String>) {
@@ -142,6 +144,71 @@ fn a_working_directory_that_is_none() {
             assert_eq!(command.spawn().unwrap_err(), SpawnError { stage, errno });
         };
         fails();
-        support::traces::Traces::unchanged(fails);
+        Traces::unchanged(fails);
+    });
+}
+
+/// How many descriptors there is room for in a process's table.
+fn table_size(child: &Child) -> usize {
+    status_line(&pid(child).to_string(), "FDSize").parse().unwrap()
+}
+
+#[test]
+fn a_host_with_thousands_of_descriptors_copies_few() {
+    isolated(|| {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
+        with_limit(Resource::Nofile, limit, || {
+            // Asked early, as it should be.
+            assert!(Kernel::get().is_ok());
+            let many: Vec<OwnedFd> = (0..2000).map(|_| inheritable(3)).collect();
+            let mut command = sh(READY);
+            let root = || directory("/".as_ref());
+            command.current_dir(root()).stderr(root()).pass(Arc::new(root()), 7).unwrap();
+            for actions in [FileActions::new(), actions(|list| list.close(8))] {
+                command.file_actions(actions);
+                Traces::unchanged(|| {
+                    let (child, all) = of_child(&mut command);
+                    assert_eq!(all.keys().collect::<Vec<_>>(), [&0, &1, &2, &7], "{all:?}");
+                    assert_eq!((&*all[&2], &*all[&7]), ("/", "/"));
+                    assert_eq!(table_size(&child), 64);
+                });
+            }
+            // The numbers that are lent are back, and hold nothing open.
+            let (text, status) = output(&mut sh("echo through"));
+            assert_eq!((&*text, status.success()), ("through\n", true));
+
+            // More than there are low numbers for.
+            for number in 10..60 {
+                command.pass(Arc::new(root()), number).unwrap();
+            }
+            let (child, all) = of_child(&mut command);
+            assert_eq!(all.len(), 3 + 1 + 50, "{all:?}");
+            assert!(table_size(&child) > many.len());
+        });
+    });
+}
+
+#[test]
+fn many_threads_share_the_low_numbers() {
+    isolated(|| {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
+        with_limit(Resource::Nofile, limit, || {
+            assert!(Kernel::get().is_ok());
+            let _many: Vec<OwnedFd> = (0..200).map(|_| inheritable(3)).collect();
+            Traces::unchanged(|| {
+                thread::scope(|scope| {
+                    for thread in 0..8 {
+                        scope.spawn(move || {
+                            for round in 0..20 {
+                                let word = format!("{thread} {round}");
+                                let (text, status) = output(&mut sh(&format!("echo {word}")));
+                                assert_eq!(text.trim_end(), word);
+                                assert!(status.success());
+                            }
+                        });
+                    }
+                });
+            });
+        });
     });
 }

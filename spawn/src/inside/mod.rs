@@ -61,7 +61,7 @@ pub(crate) struct Orders<'a> {
     pub(crate) attributes: &'a Attributes,
     /// The real user and group id, if they are to be the effective ones.
     pub(crate) ids: Option<[u32; 2]>,
-    /// The parent as the child sees it.
+    /// The parent, if the child is to end with it.
     pub(crate) parent: i32,
     /// Every action, and its directory or [`NO_FD`].
     pub(crate) actions: Vec<(&'a Action, RawFd)>,
