@@ -36,6 +36,10 @@ impl ProcessView for State {
 
 /// Runs a component on this thread and returns its exit code.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    // First, while there is one thread.
+    if let Err(error) = offspring::supervise() {
+        eprintln!("offspring: what leaves its process group may outlive this run: {error}");
+    }
     let wasi = wasi(args)?;
     let process = grants::context(args)?;
     let engine = component::engine()?;

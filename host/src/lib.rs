@@ -39,6 +39,8 @@
 //! - A child that inherits the host's standard input, where that is a terminal,
 //!   stays in the host's process group, because it could not read otherwise. Of
 //!   such a child only the process itself is killed.
+//! - A host that is killed cannot end its children. One that calls
+//!   [`supervise`] early in its `main` leaves nothing behind even then.
 //! - Dropping a handle waits for the process to be gone, for 50 milliseconds at
 //!   most.
 
@@ -69,6 +71,7 @@ use wasmtime::component::Linker;
 pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
+pub use offspring_spawn::{SuperviseError, supervise};
 pub use view::{Process, ProcessCtxView, ProcessView};
 
 /// Links every interface of `offspring:process`.

@@ -71,6 +71,7 @@ mod sigset;
 mod stack;
 mod status;
 mod stdio;
+mod supervise;
 mod sys;
 mod wait;
 mod window;
@@ -97,6 +98,7 @@ pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
 pub use status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
+pub use supervise::{SuperviseError, supervise};
 
 /// The example in the README is compiled and run.
 #[cfg(doctest)]

@@ -71,6 +71,11 @@ impl SignalSet {
         all.filter(move |signal| self.contains(*signal))
     }
 
+    /// Makes these the signals that the calling thread blocks.
+    pub(crate) fn block(self) {
+        change_mask(SET_MASK, Some(&self));
+    }
+
     /// The same by number, 1 to 64, for where nothing may panic.
     pub(crate) fn contains_number(self, number: u32) -> bool {
         self.0.rotate_right(number.wrapping_sub(1)) & 1 != 0

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -46,4 +47,18 @@ fn terminal() {
     assert!(stdout.starts_with("/dev/pts/"), "{stdout}");
     assert!(stdout.ends_with("\n24 80\npassed\nexit status: 0\n"), "{stdout}");
     assert!(output.status.success());
+}
+
+/// The pipe ends only when the daemon that the example starts is gone.
+#[test]
+fn supervised() {
+    let Some(path) = example("supervised") else {
+        return skip("supervised", "the example was not built");
+    };
+    for (line, code, signal) in [("$0", Some(0), None), ("ulimit -c 0; $0 crash", None, Some(6))] {
+        let exec = line.replace("$0", "exec \"$0\"");
+        let output = Command::new("/bin/sh").args(["-c", &exec]).arg(&path).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "started\n", "{output:?}");
+        assert_eq!((output.status.code(), output.status.signal()), (code, signal), "{output:?}");
+    }
 }

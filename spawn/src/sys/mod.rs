@@ -67,6 +67,7 @@ mod tests {
             (nr::PRLIMIT64, libc::SYS_prlimit64),
             (nr::RT_SIGACTION, libc::SYS_rt_sigaction),
             (nr::RT_SIGPROCMASK, libc::SYS_rt_sigprocmask),
+            (nr::RT_SIGTIMEDWAIT, libc::SYS_rt_sigtimedwait),
             (nr::SCHED_SETAFFINITY, libc::SYS_sched_setaffinity),
             (nr::SCHED_SETPARAM, libc::SYS_sched_setparam),
             (nr::SCHED_SETSCHEDULER, libc::SYS_sched_setscheduler),

@@ -23,6 +23,7 @@ pub(crate) mod nr {
     pub(crate) const SCHED_SETAFFINITY: usize = 122;
     pub(crate) const RT_SIGACTION: usize = 134;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
     pub(crate) const SETPRIORITY: usize = 140;
     pub(crate) const SETRESUID: usize = 147;
     pub(crate) const SETRESGID: usize = 149;

@@ -24,6 +24,7 @@ pub(crate) mod nr {
     pub(crate) const SETRESUID: usize = 117;
     pub(crate) const SETRESGID: usize = 119;
     pub(crate) const GETPGID: usize = 121;
+    pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
     pub(crate) const SETPRIORITY: usize = 141;
     pub(crate) const SCHED_SETPARAM: usize = 142;
     pub(crate) const SCHED_SETSCHEDULER: usize = 144;
