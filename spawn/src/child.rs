@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, kill_process_group};
 
+use crate::fork;
 use crate::pidfd::PidFd;
 use crate::reaper::{self, Orphan};
 use crate::signal::Signal;
@@ -36,6 +37,8 @@ pub struct Child {
     /// long as it is one, its number is not given to another group.
     keeps_zombie: bool,
     exit: Mutex<Option<Exit>>,
+    /// The forks that led to the process whose child it is.
+    generation: u32,
     kept: Option<Box<dyn Any + Send + Sync>>,
     /// Our end of the standard input, if it is piped.
     pub stdin: Option<OwnedFd>,
@@ -57,6 +60,7 @@ impl Child {
             leads_group,
             keeps_zombie: leads_group && !group_signals,
             exit: Mutex::new(None),
+            generation: fork::generation(),
             kept: None,
             stdin,
             stdout,
@@ -72,11 +76,20 @@ impl Child {
         }
     }
 
+    /// Whether the process is a child of this one. It is not in a process that
+    /// was made by a [`Fork`](crate::Fork) since: there every method that waits
+    /// or kills is `ECHILD`, and a drop closes the descriptor and no more.
+    pub fn is_ours(&self) -> bool {
+        self.generation == fork::generation()
+    }
+
     /// Asks, without blocking, whether the process has ended.
     ///
     /// # Errors
-    /// Those of waitid(2), though none is expected.
+    /// Those of waitid(2), though only `ECHILD` is expected, see
+    /// [`Child::is_ours`].
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        self.check_ours()?;
         let mut exit = self.exit();
         if exit.is_none() {
             *exit = wait::try_wait(self.pidfd().as_fd(), self.reap())?;
@@ -87,8 +100,10 @@ impl Child {
     /// Blocks until the process has ended. Does not close our pipe ends.
     ///
     /// # Errors
-    /// Those of waitid(2), though none is expected.
+    /// Those of poll(2) and waitid(2), though only `ECHILD` is expected, see
+    /// [`Child::is_ours`].
     pub fn wait(&self) -> io::Result<Exit> {
+        self.check_ours()?;
         loop {
             // Not under the lock, which others need, and so not for good: any
             // number of threads may be here.
@@ -105,8 +120,10 @@ impl Child {
     /// the process has ended.
     ///
     /// # Errors
-    /// `EPERM` when the process runs with other rights than ours.
+    /// `EPERM` when the process runs with other rights than ours, `ECHILD` when
+    /// it is not [ours](Child::is_ours).
     pub fn kill(&self) -> io::Result<()> {
+        self.check_ours()?;
         let group = match self.leads_group {
             true => self.signal_group(Signal::KILL),
             false => Ok(()),
@@ -125,8 +142,10 @@ impl Child {
     /// until it ended.
     ///
     /// # Errors
-    /// `ESRCH` when the group is empty or was never led by this process.
+    /// `ESRCH` when the group is empty or was never led by this process,
+    /// `ECHILD` when it is not [ours](Child::is_ours).
     pub fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        self.check_ours()?;
         if !self.leads_group {
             return Err(Errno::SRCH);
         }
@@ -165,6 +184,10 @@ impl Child {
         self.kept = Some(Box::new(kept));
     }
 
+    fn check_ours(&self) -> Result<(), Errno> {
+        if self.is_ours() { Ok(()) } else { Err(Errno::CHILD) }
+    }
+
     fn reap(&self) -> Reap {
         if self.keeps_zombie { Reap::No } else { Reap::Yes }
     }
@@ -182,7 +205,7 @@ impl AsFd for Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.pidfd.is_none() {
+        if self.pidfd.is_none() || !self.is_ours() {
             return;
         }
         let ended = self.exit().is_some();

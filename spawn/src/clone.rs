@@ -24,10 +24,10 @@ use crate::sys::{self, Entry, nr};
 // the upper two do not fit in, and become zero.
 const CLONE_VM: u32 = 0x100;
 const CLONE_FILES: u32 = 0x400;
-const CLONE_PIDFD: u32 = 0x1000;
+pub(crate) const CLONE_PIDFD: u32 = 0x1000;
 const CLONE_VFORK: u32 = 0x4000;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
-const CLONE_INTO_CGROUP: u64 = 1 << 33;
+pub(crate) const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// What every child has in common: our memory, our sleep, and a pidfd.
 const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
@@ -35,18 +35,18 @@ const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
 /// `struct clone_args` of Linux 5.7 and later, 88 bytes.
 #[repr(C)]
 #[derive(Debug, Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
+pub(crate) struct CloneArgs {
+    pub(crate) flags: u64,
+    pub(crate) pidfd: u64,
+    pub(crate) child_tid: u64,
+    pub(crate) parent_tid: u64,
+    pub(crate) exit_signal: u64,
+    pub(crate) stack: u64,
+    pub(crate) stack_size: u64,
+    pub(crate) tls: u64,
+    pub(crate) set_tid: u64,
+    pub(crate) set_tid_size: u64,
+    pub(crate) cgroup: u64,
 }
 
 const _: () = assert!(size_of::<CloneArgs>() == 88);

@@ -180,14 +180,14 @@ impl Prepared {
 }
 
 /// Whether clone3 says this only of the cgroup that it was given.
-fn is_about_cgroup(errno: Errno) -> bool {
+pub(crate) fn is_about_cgroup(errno: Errno) -> bool {
     use Errno as E;
     matches!(errno, E::BADF | E::NOENT | E::NODEV | E::ACCESS | E::BUSY | E::OPNOTSUPP)
 }
 
 /// What a child writes to in order to join a cgroup by itself. What is not the
 /// directory of one is `EBADF`, as clone3 has it.
-fn open_procs(cgroup: &OwnedFd) -> Result<OwnedFd, SpawnError> {
+pub(crate) fn open_procs(cgroup: &OwnedFd) -> Result<OwnedFd, SpawnError> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     let open = || match fstatfs(cgroup)?.f_type == CGROUP2_SUPER_MAGIC {
         true => openat(cgroup, c"cgroup.procs", flags, Mode::empty()),

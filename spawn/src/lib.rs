@@ -15,6 +15,8 @@
 //! - A [`Cgroup`] is what a child and its descendants are counted, limited,
 //!   frozen and killed in.
 //! - A [`Child`] owns the process: dropping it kills and waits.
+//! - A [`Fork`] makes a copy of a process that has one thread, where glibc's
+//!   `fork_np` would have.
 //! - A [`SpawnError`] has the stage and the errno, and leaves nothing behind.
 //!
 //! ```
@@ -56,6 +58,7 @@ mod command;
 mod cstrings;
 mod dumpable;
 mod error;
+mod fork;
 mod info;
 mod inside;
 mod kernel;
@@ -86,6 +89,9 @@ pub use cgroup::{
 pub use child::Child;
 pub use command::Command;
 pub use error::{SpawnError, Stage};
+pub use fork::{
+    Budget, Fork, ForkError, Forked, Slot, Unforkable, exit_process, is_single_threaded,
+};
 pub use info::ProcessInfo;
 pub use kernel::{Kernel, Unsupported};
 pub use pidfd::PidFd;

@@ -23,7 +23,7 @@ fn prefix(id: &str) -> String {
 
 /// Whether a test's name begins with something like an id.
 fn has_id(name: &str) -> bool {
-    let families = "sp ch_ sid_ fd_ cg_ pf_ gi_ pm_ ex fk_ xp_ bz g";
+    let families = "sp ch_ sid_ fd_ cg_ pf_ gi_ pm_ ex fk_ fn_ xp_ bz g";
     let mut families = families.split(' ');
     name.starts_with("rl_")
         || families.any(|family| {

@@ -18,6 +18,11 @@ pub(crate) mod nr {
     pub(crate) const WRITE: usize = 64;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const WAITID: usize = 95;
+    pub(crate) const UNSHARE: usize = 97;
+    pub(crate) const SET_ROBUST_LIST: usize = 99;
+    pub(crate) const GET_ROBUST_LIST: usize = 100;
+    pub(crate) const TIMER_CREATE: usize = 107;
+    pub(crate) const TIMER_SETTIME: usize = 110;
     pub(crate) const SCHED_SETPARAM: usize = 118;
     pub(crate) const SCHED_SETSCHEDULER: usize = 119;
     pub(crate) const SCHED_SETAFFINITY: usize = 122;
@@ -36,6 +41,7 @@ pub(crate) mod nr {
     pub(crate) const GETPPID: usize = 173;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const PRLIMIT64: usize = 261;
+    pub(crate) const KCMP: usize = 272;
     pub(crate) const EXECVEAT: usize = 281;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;

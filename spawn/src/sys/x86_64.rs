@@ -31,11 +31,17 @@ pub(crate) mod nr {
     pub(crate) const PRCTL: usize = 157;
     pub(crate) const SCHED_SETAFFINITY: usize = 203;
     pub(crate) const GETDENTS64: usize = 217;
+    pub(crate) const TIMER_CREATE: usize = 222;
+    pub(crate) const TIMER_SETTIME: usize = 223;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const WAITID: usize = 247;
     pub(crate) const OPENAT: usize = 257;
+    pub(crate) const UNSHARE: usize = 272;
+    pub(crate) const SET_ROBUST_LIST: usize = 273;
+    pub(crate) const GET_ROBUST_LIST: usize = 274;
     pub(crate) const DUP3: usize = 292;
     pub(crate) const PRLIMIT64: usize = 302;
+    pub(crate) const KCMP: usize = 312;
     pub(crate) const EXECVEAT: usize = 322;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;

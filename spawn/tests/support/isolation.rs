@@ -29,6 +29,43 @@ pub fn isolated<F: FnOnce()>(body: F) {
     judge(name, &output);
 }
 
+/// Runs the body of a test in a process that has no other thread, not even those
+/// of the test harness: a copy, as the C library makes it, of a process that has
+/// no other test.
+pub fn alone<F: FnOnce()>(body: F) {
+    let name = test_of::<F>();
+    if env::var_os(ISOLATED).is_none_or(|test| test != name) {
+        return judge(name, &again(name, ISOLATED).output().unwrap());
+    }
+    let code = copy(|| {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        i32::from(ended.is_err())
+    });
+    assert_eq!(code, Some(0), "{name} failed in its copy");
+}
+
+/// Runs something in a copy of this process, and returns what it exits with.
+#[expect(unsafe_code, reason = "fork has no wrapper")]
+fn copy(body: impl FnOnce() -> i32) -> Option<i32> {
+    // SAFETY: the harness's own thread, which the copy does not have, waits for
+    // this one and holds no lock meanwhile.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => {
+            let code = body();
+            // SAFETY: ends the copy without the destructors of the harness.
+            unsafe { libc::_exit(code) }
+        }
+        pid => {
+            let pid = rustix::process::Pid::from_raw(pid);
+            let options = rustix::process::WaitOptions::empty();
+            let ended = rustix::process::waitpid(pid, options).unwrap();
+            ended.and_then(|(_, status)| status.exit_status())
+        }
+    }
+}
+
 /// Whether this process was started to help this test, with [`helper`].
 pub fn is_helper<F>(_: &F) -> bool {
     env::var_os(HELPER).is_some_and(|test| test == test_of::<F>())

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod cgroup;
+pub mod fork;
 pub mod isolation;
 pub mod place;
 pub mod refusal;

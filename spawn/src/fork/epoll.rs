@@ -1,0 +1,259 @@
+//! Epoll instances of the child's own.
+//!
+//! An epoll instance is one object of the kernel, and a fork leaves both
+//! processes with it: either would take events that the other one waits for, and
+//! change what it waits for. So the child gets a new instance in the place of each,
+//! with the same registrations, and new eventfds, by which runtimes wake
+//! themselves.
+//!
+//! # Safety
+//!
+//! System calls are made with plain numbers.
+
+#![expect(unsafe_code, reason = "kcmp, and dup3 over a descriptor that is not owned here")]
+
+use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::fstat;
+use rustix::io::Errno;
+use rustix::process::getpid;
+
+use super::error::{ForkError, Unforkable};
+use crate::sys::{self, nr};
+
+const KCMP_FILE: usize = 0;
+
+/// The instances of this process, and those of the child, ready to take their
+/// places.
+#[derive(Debug)]
+pub(super) struct Epolls {
+    instances: Vec<Instance>,
+    eventfds: Vec<(RawFd, OwnedFd)>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    /// Every descriptor that it has.
+    numbers: Vec<RawFd>,
+    new: OwnedFd,
+    /// Registrations of eventfds, which can only be made when the new ones are
+    /// in place.
+    left: Vec<Registration>,
+}
+
+/// A line of an epoll instance's fdinfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Registration {
+    fd: RawFd,
+    events: u32,
+    data: u64,
+    inode: u64,
+}
+
+impl Epolls {
+    /// Makes everything that the child needs. Done before there is a child,
+    /// because the parent changes its registrations while it goes on.
+    pub(super) fn prepare() -> Result<Epolls, ForkError> {
+        let open = list()?;
+        let mut epolls = Epolls { instances: Vec::new(), eventfds: Vec::new() };
+        for number in of_kind(&open, "anon_inode:[eventpoll]") {
+            epolls.add(number, &open)?;
+        }
+        Ok(epolls)
+    }
+
+    fn add(&mut self, number: RawFd, open: &[(RawFd, String)]) -> Result<(), ForkError> {
+        for instance in &mut self.instances {
+            let known = instance.numbers.first().copied().unwrap_or(number);
+            if is_same_file(known, number)? {
+                instance.numbers.push(number);
+                return Ok(());
+            }
+        }
+        let new = epoll::create(CreateFlags::CLOEXEC).map_err(ForkError::Descriptors)?;
+        let mut left = Vec::new();
+        for registration in parse_epoll(&fdinfo(number)?) {
+            if !registration.is_current() {
+                continue;
+            }
+            let is_eventfd = |(fd, kind): &(RawFd, String)| {
+                *fd == registration.fd && kind == "anon_inode:[eventfd]"
+            };
+            if open.iter().any(is_eventfd) {
+                self.renew_eventfd(registration.fd)?;
+                left.push(registration);
+            } else {
+                registration.add_to(&new).map_err(ForkError::Descriptors)?;
+            }
+        }
+        self.instances.push(Instance { numbers: vec![number], new, left });
+        Ok(())
+    }
+
+    /// Makes an eventfd with the same count and flags.
+    fn renew_eventfd(&mut self, number: RawFd) -> Result<(), ForkError> {
+        if self.eventfds.iter().any(|(known, _)| *known == number) {
+            return Ok(());
+        }
+        let (count, flags) = parse_eventfd(&fdinfo(number)?);
+        let new = eventfd(count, flags).map_err(ForkError::Descriptors)?;
+        self.eventfds.push((number, new));
+        Ok(())
+    }
+
+    /// In the child: puts the new ones in the places of the old ones.
+    pub(super) fn replace(self) -> Result<(), Errno> {
+        for (number, new) in &self.eventfds {
+            replace(*number, new)?;
+        }
+        for instance in &self.instances {
+            for registration in &instance.left {
+                registration.add_to(&instance.new)?;
+            }
+            for number in &instance.numbers {
+                replace(*number, &instance.new)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Registration {
+    /// Whether the number still is that of the file which was registered: a
+    /// registration lives as long as its file, under whatever number.
+    fn is_current(&self) -> bool {
+        fstat(borrowed(self.fd)).is_ok_and(|stat| stat.st_ino == self.inode)
+    }
+
+    fn add_to(&self, instance: &OwnedFd) -> Result<(), Errno> {
+        let events = EventFlags::from_bits_retain(self.events);
+        epoll::add(instance, borrowed(self.fd), EventData::new_u64(self.data), events)
+    }
+}
+
+/// Every descriptor of this process, and what it is.
+fn list() -> Result<Vec<(RawFd, String)>, ForkError> {
+    let mut open = Vec::new();
+    let entries = fs::read_dir("/proc/self/fd").map_err(proc_error)?;
+    for entry in entries {
+        let entry = entry.map_err(proc_error)?;
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // The listing's own descriptor is among them, and goes.
+        if let Ok(kind) = fs::read_link(entry.path()) {
+            open.push((number, kind.to_string_lossy().into_owned()));
+        }
+    }
+    match open.iter().any(|(_, kind)| kind.starts_with("/proc/") && kind.ends_with("/pagemap")) {
+        true => Err(Unforkable::Pagemap.into()),
+        false => Ok(open),
+    }
+}
+
+fn of_kind<'a>(
+    open: &'a [(RawFd, String)],
+    wanted: &'a str,
+) -> impl Iterator<Item = RawFd> + use<'a> {
+    open.iter().filter(move |(_, kind)| kind == wanted).map(|(number, _)| *number)
+}
+
+fn fdinfo(number: RawFd) -> Result<String, ForkError> {
+    fs::read_to_string(format!("/proc/self/fdinfo/{number}")).map_err(proc_error)
+}
+
+fn proc_error(error: std::io::Error) -> ForkError {
+    match Errno::from_io_error(&error) {
+        Some(errno @ (Errno::MFILE | Errno::NFILE)) => ForkError::Descriptors(errno),
+        errno => Unforkable::Proc(errno.unwrap_or(Errno::IO)).into(),
+    }
+}
+
+fn parse_epoll(text: &str) -> Vec<Registration> {
+    text.lines().filter_map(parse_registration).collect()
+}
+
+/// `tfd:        4 events:       19 data:  7f0000000010  pos:0 ino:5ce sdev:a`
+fn parse_registration(line: &str) -> Option<Registration> {
+    let mut words = line.split([' ', ':']).filter(|word| !word.is_empty());
+    let mut behind = |key| (words.next()? == key).then(|| words.next())?;
+    let (fd, events, data) = (behind("tfd")?, behind("events")?, behind("data")?);
+    let (_, inode) = (behind("pos")?, behind("ino")?);
+    Some(Registration {
+        fd: fd.parse().ok()?,
+        events: u32::from_str_radix(events, 16).ok()?,
+        data: u64::from_str_radix(data, 16).ok()?,
+        inode: u64::from_str_radix(inode, 16).ok()?,
+    })
+}
+
+/// The count, as far as a new one can begin with it, and whether reads block.
+fn parse_eventfd(text: &str) -> (u32, EventfdFlags) {
+    const NONBLOCK: u32 = 0o4000;
+    let value = |key: &str, radix| {
+        let value = text.lines().find_map(|line| line.strip_prefix(key));
+        value.and_then(|value| u64::from_str_radix(value.trim(), radix).ok()).unwrap_or(0)
+    };
+    let count = u32::try_from(value("eventfd-count:", 16)).unwrap_or(u32::MAX);
+    let open = u32::try_from(value("flags:", 8)).unwrap_or(0);
+    let mut flags = EventfdFlags::CLOEXEC;
+    flags.set(EventfdFlags::NONBLOCK, open & NONBLOCK != 0);
+    flags.set(EventfdFlags::SEMAPHORE, value("eventfd-semaphore:", 10) == 1);
+    (count, flags)
+}
+
+fn is_same_file(one: RawFd, other: RawFd) -> Result<bool, Unforkable> {
+    let pid = getpid().as_raw_pid().unsigned_abs() as usize;
+    let args = [pid, pid, KCMP_FILE, word(one), word(other)];
+    // SAFETY: all arguments are numbers.
+    let answer = unsafe { sys::call(nr::KCMP, args) };
+    sys::result(answer).map(|order| order == 0).map_err(Unforkable::Compare)
+}
+
+/// Gives the number to another file.
+fn replace(number: RawFd, new: &OwnedFd) -> Result<(), Errno> {
+    const CLOEXEC: usize = 0o2_000_000;
+    let args = [word(new.as_raw_fd()), word(number), CLOEXEC, 0, 0];
+    // SAFETY: all arguments are numbers. Whoever owns the descriptor of this
+    // number owns it afterwards too, and finds a file of the same kind.
+    let answer = unsafe { sys::call(nr::DUP3, args) };
+    sys::result(answer).map(drop)
+}
+
+fn word(fd: RawFd) -> usize {
+    fd.unsigned_abs() as usize
+}
+
+fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the number was listed, and nothing else runs that could close it
+    // before the fork is done. Were it closed, the kernel would say so.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registrations() {
+        let text = "pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t1057\n\
+                    tfd:        5 events: 8000201d data: ffffffffffffffff  pos:0 ino:421 sdev:f\n\
+                    tfd:       12 events:       19 data:     55d0e8c0aa00  pos:9 ino:421 sdev:f\n";
+        let first = Registration { fd: 5, events: 0x8000_201d, data: u64::MAX, inode: 0x421 };
+        let second = Registration { fd: 12, events: 0x19, data: 0x55d0_e8c0_aa00, inode: 0x421 };
+        assert_eq!(parse_epoll(text), [first, second]);
+    }
+
+    #[test]
+    fn eventfds() {
+        let text = "pos:\t0\nflags:\t02004002\neventfd-count:               1f\neventfd-id: 3\n";
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        assert_eq!(parse_eventfd(text), (31, flags));
+        let text = "flags:\t02\neventfd-count: ffffffffffff\neventfd-semaphore: 1\n";
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::SEMAPHORE;
+        assert_eq!(parse_eventfd(text), (u32::MAX, flags));
+    }
+}
