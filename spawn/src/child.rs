@@ -11,9 +11,9 @@ use rustix::process::{Pid, kill_process_group};
 
 use crate::fork;
 use crate::pidfd::PidFd;
-use crate::reaper::{self, Orphan};
+use crate::reaper::{self, Orphan, Release};
 use crate::signal::Signal;
-use crate::status::Exit;
+use crate::status::{Change, Exit};
 use crate::wait::{self, Reap};
 
 /// How long a drop waits for a killed child before a thread of its own does.
@@ -136,6 +136,60 @@ impl Child {
             }
         }
         Ok(())
+    }
+
+    /// Asks the process to end, with its group if it leads one: SIGTERM, and
+    /// SIGCONT for what is stopped.
+    ///
+    /// # Errors
+    /// `EPERM` when the process runs with other rights than ours.
+    pub fn terminate(&self) -> io::Result<()> {
+        for signal in [Signal::TERM, Signal::CONT] {
+            let sent = match self.leads_group {
+                true => self.signal_group(signal),
+                false => self.pidfd().send_signal(signal),
+            };
+            match sent {
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the process up, to end within this time: [asks it to
+    /// end](Child::terminate) now, and kills what is left of it and its group
+    /// when the time is over, on a thread of this crate. Our ends of its pipes
+    /// are closed.
+    ///
+    /// That thread looks twenty times a second.
+    pub fn release(mut self, grace: Duration) -> Release {
+        // What cannot be asked is killed.
+        let grace = if self.terminate().is_ok() { grace } else { Duration::ZERO };
+        let release = Release::after(grace);
+        (self.stdin, self.stdout, self.stderr) = (None, None, None);
+        reaper::end_within(self, release.clone());
+        release
+    }
+
+    /// Blocks until the process is stopped or continued, which is told once.
+    /// `None` when it has ended, or something else in this process has waited
+    /// for it.
+    ///
+    /// # Errors
+    /// Those of waitid(2), though none is expected.
+    pub fn wait_change(&self) -> io::Result<Option<Change>> {
+        Ok(wait::wait_change(self.pidfd().as_fd())?)
+    }
+
+    /// Whether neither the process nor one of its group is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self.try_wait() {
+            Ok(None) => false,
+            // A zombie is one of its group still, and cannot be told from others.
+            Ok(Some(_)) if self.leads_group && !self.keeps_zombie => !self.pidfd().group_exists(),
+            Ok(Some(_)) | Err(_) => true,
+        }
     }
 
     /// Sends a signal to the process group that the process leads, or led

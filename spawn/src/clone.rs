@@ -12,10 +12,11 @@
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::Errno;
 
-use crate::inside::{self, Orders, PROBE_WORD};
+use crate::inside::{self, NO_FD, Orders, PROBE_WORD};
 use crate::sigset::Blocked;
 use crate::stack::Stack;
 use crate::sys::{self, Entry, nr};
@@ -26,6 +27,8 @@ const CLONE_VM: u32 = 0x100;
 const CLONE_FILES: u32 = 0x400;
 pub(crate) const CLONE_PIDFD: u32 = 0x1000;
 const CLONE_VFORK: u32 = 0x4000;
+const CLONE_PARENT_SETTID: u32 = 0x0010_0000;
+const CLONE_CHILD_SETTID: u32 = 0x0100_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 pub(crate) const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
@@ -76,22 +79,51 @@ pub(crate) struct Clone<'a> {
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
 }
 
+/// What the kernel says of a child while the thread that makes it sleeps, for
+/// other threads to read.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pidfd: AtomicI32,
+    /// Written last, and only when there is a child.
+    number: AtomicI32,
+}
+
+impl Default for Birth {
+    fn default() -> Birth {
+        Birth { pidfd: AtomicI32::new(NO_FD), number: AtomicI32::new(0) }
+    }
+}
+
+impl Birth {
+    /// The pidfd of the child, once there is one.
+    pub(crate) fn child(&self) -> Option<RawFd> {
+        let made = self.number.load(Ordering::Acquire) != 0;
+        made.then(|| self.pidfd.load(Ordering::Acquire))
+    }
+}
+
 impl Clone<'_> {
     /// Makes a child that follows these orders, waits until it has executed
     /// its program or ended, and returns its pidfd.
-    pub(crate) fn spawn(&self, stack: &Stack, orders: &Orders<'_>) -> Result<OwnedFd, Errno> {
+    pub(crate) fn spawn(
+        &self,
+        stack: &Stack,
+        orders: &Orders<'_>,
+        birth: &Birth,
+    ) -> Result<OwnedFd, Errno> {
         let data = ptr::from_ref(orders).cast_mut().cast();
         // SAFETY: `run` takes orders. These are borrowed until the call
         // returns, and then the child has left our memory.
-        unsafe { self.call(stack, inside::run, data) }
+        unsafe { self.call(stack, inside::run, data, birth) }
     }
 
     /// Makes a child that ends at once, and returns its pidfd and whether it
     /// wrote to our memory.
     pub(crate) fn probe(&self, stack: &Stack) -> Result<(OwnedFd, bool), Errno> {
         let mut cell = 0_u32;
+        let data = (&raw mut cell).cast();
         // SAFETY: `probe` takes a cell that nothing else uses meanwhile.
-        let child = unsafe { self.call(stack, inside::probe, (&raw mut cell).cast()) }?;
+        let child = unsafe { self.call(stack, inside::probe, data, &Birth::default()) }?;
         Ok((child, cell == PROBE_WORD))
     }
 
@@ -107,19 +139,21 @@ impl Clone<'_> {
         stack: &Stack,
         entry: Entry,
         data: *mut c_void,
+        birth: &Birth,
     ) -> Result<OwnedFd, Errno> {
         let (base, size) = stack.usable();
         let files = if self.share_table { CLONE_FILES } else { 0 };
         let flags = FLAGS | files;
-        let mut pidfd: RawFd = -1;
+        let (pidfd, number) = (birth.pidfd.as_ptr() as usize, birth.number.as_ptr() as usize);
         let _blocked = Blocked::all();
         let answer = match self.method {
             Method::Clone3 => {
                 let cgroup = self.cgroup.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
                 let into = if self.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
                 let args = CloneArgs {
-                    flags: u64::from(flags) | CLONE_CLEAR_SIGHAND | into,
-                    pidfd: &raw mut pidfd as u64,
+                    flags: u64::from(flags | CLONE_PARENT_SETTID) | CLONE_CLEAR_SIGHAND | into,
+                    pidfd: pidfd as u64,
+                    parent_tid: number as u64,
                     exit_signal: self.exit_signal.into(),
                     stack: base as u64,
                     stack_size: size as u64,
@@ -127,22 +161,25 @@ impl Clone<'_> {
                     ..CloneArgs::default()
                 };
                 let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
-                // SAFETY: the arguments live until the call returns; the stack
-                // is unused and its top is the end of a mapping of whole
+                // SAFETY: the arguments, and the two numbers that the kernel
+                // writes, live until the call returns; the stack is unused and its top is the end of a mapping of whole
                 // pages. What `entry` does is the caller's to answer for.
                 unsafe { sys::clone(nr::CLONE3, args, entry, data) }
             }
             Method::Clone => {
-                let flags = flags as usize | usize::from(self.exit_signal);
-                let args = [flags, base + size, &raw mut pidfd as usize, 0, 0];
+                // The parent's cell is where this one puts the pidfd; so the child
+                // writes its number, in our memory. The order of the last two
+                // arguments depends on the architecture, and one is not used.
+                let flags = (flags | CLONE_CHILD_SETTID) as usize | usize::from(self.exit_signal);
+                let args = [flags, base + size, pidfd, number, number];
                 // SAFETY: as above.
                 unsafe { sys::clone(nr::CLONE, args, entry, data) }
             }
         };
         sys::result(answer)?;
         // SAFETY: after a success this is the new descriptor, which nobody
-        // else knows of.
-        Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
+        // else owns: who knows of it through `birth` only signals by it.
+        Ok(unsafe { OwnedFd::from_raw_fd(birth.pidfd.load(Ordering::Acquire)) })
     }
 }
 
@@ -227,7 +264,7 @@ pub(crate) mod tests {
             let data = (&raw const lowest).cast_mut().cast();
             // SAFETY: `overflow` takes such a number. It writes to its own
             // stack only, as is shown here.
-            let child = unsafe { clone.call(&stack, overflow, data) }.unwrap();
+            let child = unsafe { clone.call(&stack, overflow, data, &Birth::default()) }.unwrap();
             let exit = wait::wait(child.as_fd(), Reap::Yes).unwrap();
             let ExitStatus::Signaled { signal, .. } = exit.status else {
                 panic!("{:?}", exit.status);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use crate::abort::SpawnAbort;
 use crate::action::{self, FileActions};
 use crate::attributes::Attributes;
 use crate::child::Child;
@@ -175,10 +176,18 @@ impl Command {
     /// # Errors
     /// Where it failed and why; nothing is left of the attempt.
     pub fn spawn(&self) -> Result<Child, SpawnError> {
+        self.spawn_abortable(&SpawnAbort::default())
+    }
+
+    /// The same, to be stopped from another thread.
+    ///
+    /// # Errors
+    /// Also `ECANCELED` in the stage [`Stage::Exec`], when it was stopped.
+    pub fn spawn_abortable(&self, abort: &SpawnAbort) -> Result<Child, SpawnError> {
         if self.nul {
             return Err(SpawnError { stage: Stage::Arguments, errno: Errno::INVAL });
         }
-        launch::launch(self)
+        launch::launch(self, abort)
     }
 
     /// A NUL in a string is remembered and reported by [`Command::spawn`].

@@ -7,6 +7,7 @@ use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::process::{getgid, getpid, getuid};
 
+use crate::abort::SpawnAbort;
 use crate::action::Action;
 use crate::attributes::Group;
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
@@ -36,7 +37,7 @@ struct Prepared {
     lent: Lent,
 }
 
-pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
+pub(crate) fn launch(command: &Command, abort: &SpawnAbort) -> Result<Child, SpawnError> {
     let kernel = Kernel::get()
         .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
     let attributes = &command.attributes;
@@ -57,9 +58,10 @@ pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
 
     let stack = Stack::take()?;
     let dumpable = attributes.reset_ids.then(dumpable::Kept::keep);
-    let made = clone.spawn(&stack, &orders);
+    let made = abort.watch(|birth| clone.spawn(&stack, &orders, birth));
     stack.give_back();
     drop(dumpable);
+    let (made, aborted) = made?;
     let pidfd = made.map_err(|errno| SpawnError {
         stage: match clone.cgroup.is_some() && is_about_cgroup(errno) {
             true => Stage::Cgroup,
@@ -74,12 +76,18 @@ pub(crate) fn launch(command: &Command) -> Result<Child, SpawnError> {
         return Err(error);
     }
     let streams = prepared.stdio.map(|stream| stream.parent);
-    Ok(Child::new(
+    let child = Child::new(
         PidFd::from(moved_above_stdio(pidfd)),
         attributes.leads_group(),
         kernel.has_group_signals(),
         streams,
-    ))
+    );
+    match aborted {
+        // Killed before it executed its program, or a moment after; then its
+        // group goes too.
+        true => Err(SpawnAbort::error()),
+        false => Ok(child),
+    }
 }
 
 impl Prepared {

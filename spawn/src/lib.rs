@@ -49,6 +49,7 @@
 )))]
 compile_error!("offspring-spawn is for Linux on x86_64, aarch64 and riscv64");
 
+mod abort;
 mod action;
 mod attributes;
 mod cgroup;
@@ -62,6 +63,7 @@ mod fork;
 mod info;
 mod inside;
 mod kernel;
+mod lane;
 mod launch;
 mod layout;
 mod pidfd;
@@ -79,6 +81,7 @@ mod sys;
 mod wait;
 mod window;
 
+pub use abort::SpawnAbort;
 pub use action::FileActions;
 pub use attributes::SchedulerPolicy;
 pub use cgroup::{
@@ -94,15 +97,17 @@ pub use fork::{
 };
 pub use info::ProcessInfo;
 pub use kernel::{Kernel, Unsupported};
+pub use lane::Spawning;
 pub use pidfd::PidFd;
 pub use program::Program;
 pub use pty::{Pty, WindowSize};
+pub use reaper::Release;
 pub use rustix::fs::{Mode, OFlags};
 pub use rustix::io::Errno;
 pub use rustix::process::{Resource, Rlimit};
 pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
-pub use status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
+pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
 pub use supervise::{SuperviseError, supervise};
 

@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "pidfd_send_signal with flags has no wrapper")]
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,8 +16,14 @@ use crate::info::{self, ProcessInfo};
 use crate::signal::Signal;
 use crate::sys::{self, nr};
 
+/// `PIDFD_SIGNAL_THREAD`, since Linux 6.9.
+const THREAD: usize = 1 << 0;
+
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: usize = 1 << 2;
+
+/// Asks whether somebody is there.
+const NO_SIGNAL: i32 = 0;
 
 /// A process, by a descriptor that was made together with it, or came from
 /// elsewhere. It never means another process.
@@ -37,7 +43,7 @@ impl PidFd {
     /// # References
     /// - [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html)
     pub fn send_signal(&self, signal: Signal) -> Result<(), Errno> {
-        send(self.as_fd(), signal.as_raw(), 0)
+        send(self.as_fd().as_raw_fd(), signal.as_raw(), 0)
     }
 
     /// Sends a signal to every process of the group that this process leads,
@@ -47,7 +53,20 @@ impl PidFd {
     /// `ESRCH` when the group is empty or this process never led one, `EINVAL`
     /// before Linux 6.9.
     pub fn send_group_signal(&self, signal: Signal) -> Result<(), Errno> {
-        send(self.as_fd(), signal.as_raw(), PROCESS_GROUP)
+        send(self.as_fd().as_raw_fd(), signal.as_raw(), PROCESS_GROUP)
+    }
+
+    /// Sends a signal to the first thread of the process alone.
+    ///
+    /// # Errors
+    /// `ESRCH` when the process was waited for, `EINVAL` before Linux 6.9.
+    pub fn send_thread_signal(&self, signal: Signal) -> Result<(), Errno> {
+        send(self.as_fd().as_raw_fd(), signal.as_raw(), THREAD)
+    }
+
+    /// Whether there is a process in the group that this one leads or led.
+    pub(crate) fn group_exists(&self) -> bool {
+        send(self.as_fd().as_raw_fd(), NO_SIGNAL, PROCESS_GROUP) != Err(Errno::SRCH)
     }
 
     /// Returns the process's number: for messages. A process that has ended
@@ -114,12 +133,17 @@ impl From<PidFd> for OwnedFd {
 
 /// Whether this kernel can signal a group by the pidfd of its leader.
 pub(crate) fn has_group_signals(pidfd: BorrowedFd<'_>) -> bool {
-    const NO_SIGNAL: i32 = 0;
-    send(pidfd, NO_SIGNAL, PROCESS_GROUP) != Err(Errno::INVAL)
+    send(pidfd.as_raw_fd(), NO_SIGNAL, PROCESS_GROUP) != Err(Errno::INVAL)
 }
 
-fn send(pidfd: BorrowedFd<'_>, signal: i32, flags: usize) -> Result<(), Errno> {
-    let fd = pidfd.as_raw_fd().unsigned_abs() as usize;
+/// Kills the process of a pidfd that somebody else owns and does not close
+/// meanwhile.
+pub(crate) fn kill_by_number(pidfd: RawFd) -> Result<(), Errno> {
+    send(pidfd, Signal::KILL.as_raw(), 0)
+}
+
+fn send(pidfd: RawFd, signal: i32, flags: usize) -> Result<(), Errno> {
+    let fd = pidfd.unsigned_abs() as usize;
     let args = [fd, signal.unsigned_abs() as usize, 0, flags, 0];
     // SAFETY: the only pointer is null, which the call allows.
     let answer = unsafe { sys::call(nr::PIDFD_SEND_SIGNAL, args) };

@@ -1,24 +1,64 @@
-//! Waiting for killed processes that take long to die, so that a drop need not.
+//! Waiting for processes that nobody owns any more, so that a drop need not.
 
 use std::any::Any;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::child::Child;
 use crate::pidfd::PidFd;
 use crate::wait::{self, Reap};
 
-/// A process that nobody owns any more, and what is kept until it is gone.
+/// A killed process, and what is kept until it is gone.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub(crate) pidfd: PidFd,
     pub(crate) _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
+/// The end of a child that was [released](Child::release).
+#[derive(Debug, Clone)]
+pub struct Release(Arc<Terms>);
+
+#[derive(Debug)]
+struct Terms {
+    /// `None` for never.
+    until: Option<Instant>,
+    revoked: AtomicBool,
+}
+
+impl Release {
+    pub(crate) fn after(grace: Duration) -> Release {
+        let until = Instant::now().checked_add(grace);
+        Release(Arc::new(Terms { until, revoked: AtomicBool::new(false) }))
+    }
+
+    /// Lets the child be killed now, whatever is left of its time. Done by the
+    /// thread that waits for it, a moment later.
+    pub fn revoke(&self) {
+        self.0.revoked.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let late = self.0.until.is_some_and(|until| until <= Instant::now());
+        late || self.0.revoked.load(Ordering::Relaxed)
+    }
+}
+
+/// What is waited for.
+#[derive(Debug)]
+enum Waiting {
+    /// Killed, so that only its end is still to come.
+    Killed(Orphan),
+    /// Asked to end. Dropping it kills what is left.
+    Asked(Child, Release),
+}
+
 #[derive(Debug)]
 struct Orphans {
-    waiting: Vec<Orphan>,
+    waiting: Vec<Waiting>,
     running: bool,
 }
 
@@ -28,12 +68,22 @@ static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { waiting: Vec::new(), runni
 /// its process can be waited for, when something traces it.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits for a process on a thread that is there only while there is one to
-/// wait for. If no thread can be had, the process stays a zombie until the next
-/// one is adopted.
+/// Waits for a killed process.
 pub(crate) fn adopt(orphan: Orphan) {
+    wait_for(Waiting::Killed(orphan));
+}
+
+/// Waits for a child that was asked to end, and kills it when its time is over.
+pub(crate) fn end_within(child: Child, release: Release) {
+    wait_for(Waiting::Asked(child, release));
+}
+
+/// Waits on a thread that is there only while there is something to wait for.
+/// If no thread can be had, a killed process stays a zombie, and one that was
+/// asked lives, until the next one comes.
+fn wait_for(waiting: Waiting) {
     let mut orphans = orphans();
-    orphans.waiting.push(orphan);
+    orphans.waiting.push(waiting);
     if !orphans.running {
         let thread = thread::Builder::new().name("offspring-reaper".to_owned());
         orphans.running = thread.spawn(run).is_ok();
@@ -44,22 +94,29 @@ fn run() {
     loop {
         thread::sleep(INTERVAL);
         let mut orphans = orphans();
-        let gone: Vec<_> =
-            orphans.waiting.extract_if(.., |orphan| is_gone(&orphan.pidfd)).collect();
-        let done = orphans.waiting.is_empty();
-        orphans.running = !done;
+        let gone: Vec<_> = orphans.waiting.extract_if(.., |waiting| waiting.is_over()).collect();
         drop(orphans);
-        // What was kept for them may do anything when it is dropped.
+        // A drop may take its time, and have another process adopted; what was
+        // kept may do anything.
         drop(gone);
-        if done {
+        let mut orphans = self::orphans();
+        if orphans.waiting.is_empty() {
+            orphans.running = false;
             return;
         }
     }
 }
 
-fn is_gone(pidfd: &PidFd) -> bool {
-    // An error will not get better.
-    !matches!(wait::try_wait(pidfd.as_fd(), Reap::Yes), Ok(None))
+impl Waiting {
+    fn is_over(&self) -> bool {
+        match self {
+            // An error will not get better.
+            Waiting::Killed(orphan) => {
+                !matches!(wait::try_wait(orphan.pidfd.as_fd(), Reap::Yes), Ok(None))
+            }
+            Waiting::Asked(child, release) => release.is_over() || child.is_gone(),
+        }
+    }
 }
 
 fn orphans() -> MutexGuard<'static, Orphans> {

@@ -98,6 +98,15 @@ pub struct Exit {
     pub usage: Option<ResourceUsage>,
 }
 
+/// What happens to a process that goes on living.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// It runs again.
+    Continued,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,12 +16,14 @@ use rustix::io::Errno;
 
 use crate::info::exit_info;
 use crate::signal::Signal;
-use crate::status::{Exit, ExitStatus, PeakMemory, ResourceUsage};
+use crate::status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};
 use crate::sys::{self, nr};
 
 const P_PIDFD: usize = 3;
 const WNOHANG: usize = 0x1;
+const WSTOPPED: usize = 0x2;
 const WEXITED: usize = 0x4;
+const WCONTINUED: usize = 0x8;
 const WNOWAIT: usize = 0x0100_0000;
 /// Waits for children of every exit signal; the kernel resets it at exec, so
 /// it is not always SIGCHLD.
@@ -29,6 +31,8 @@ const WALL: usize = 0x4000_0000;
 
 const CLD_EXITED: i32 = 1;
 const CLD_DUMPED: i32 = 3;
+const CLD_STOPPED: i32 = 5;
+const CLD_CONTINUED: i32 = 6;
 
 const RUSAGE_SELF: usize = 0;
 
@@ -122,6 +126,28 @@ pub(crate) fn check() -> Result<(), Errno> {
     match sys::result(answer) {
         Ok(_) | Err(Errno::BADF) => Ok(()),
         Err(errno) => Err(errno),
+    }
+}
+
+/// Blocks until the process has been stopped or continued, which is told once.
+/// `None` when it has ended instead.
+pub(crate) fn wait_change(pidfd: BorrowedFd<'_>) -> Result<Option<Change>, Errno> {
+    let mut info = SigInfo::default();
+    let options = WSTOPPED | WCONTINUED | WALL;
+    let args = [P_PIDFD, raw(pidfd), &raw mut info as usize, options, 0];
+    loop {
+        // SAFETY: the structure is live and of the kernel's layout; the null
+        // pointer is allowed.
+        let answer = unsafe { sys::call(nr::WAITID, args) };
+        match (sys::result(answer), info.code) {
+            (Ok(_), CLD_STOPPED) => {
+                return Ok(Signal::from_raw(info.status).map(Change::Stopped));
+            }
+            (Ok(_), CLD_CONTINUED) => return Ok(Some(Change::Continued)),
+            (Ok(_), _) | (Err(Errno::INTR), _) => {}
+            (Err(Errno::CHILD), _) => return Ok(None),
+            (Err(errno), _) => return Err(errno),
+        }
     }
 }
 
