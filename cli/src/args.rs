@@ -20,6 +20,8 @@ pub enum Action {
     Run(RunArgs),
     /// Compile a component ahead of time, so that it starts at once.
     Compile(CompileArgs),
+    /// Say what this machine offers to children, and how to get what is missing.
+    Doctor,
 }
 
 #[derive(Debug, ClapArgs)]

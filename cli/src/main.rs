@@ -4,6 +4,7 @@
 
 mod args;
 mod component;
+mod doctor;
 mod grants;
 mod run;
 mod stop;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().action {
         Action::Run(args) => run::run(&args),
         Action::Compile(args) => component::compile(&args).map(|()| ExitCode::SUCCESS),
+        Action::Doctor => doctor::doctor().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("offspring: {}", one_line(&error));

@@ -47,6 +47,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod bindings;
+pub mod cgroup;
 mod child;
 mod children;
 mod command;
@@ -71,7 +72,7 @@ use wasmtime::component::Linker;
 pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
-pub use offspring_spawn::{SuperviseError, supervise};
+pub use offspring_spawn::{Controller, Kernel, SuperviseError, supervise};
 pub use view::{Process, ProcessCtxView, ProcessView};
 
 /// Links every interface of `offspring:process`.

@@ -85,9 +85,9 @@ pub use abort::SpawnAbort;
 pub use action::FileActions;
 pub use attributes::SchedulerPolicy;
 pub use cgroup::{
-    Cgroup, CgroupError, CgroupErrorKind, CgroupEvents, CgroupMount, CgroupState, Controller,
-    CpuMax, CpuStat, Device, IoMax, IoStat, Limit, MemoryEvents, MemoryEventsFile, MemoryStat,
-    PidsStat, Pressure, Setting, Stall,
+    Cgroup, CgroupError, CgroupErrorKind, CgroupEvents, CgroupLock, CgroupMount, CgroupState,
+    Controller, CpuMax, CpuStat, Device, IoMax, IoStat, Limit, MemoryEvents, MemoryEventsFile,
+    MemoryStat, PidsStat, Pressure, Setting, Stall,
 };
 pub use child::Child;
 pub use command::Command;

@@ -250,3 +250,24 @@ fn use_is_counted_without_controllers() {
     }
     assert_eq!(group.pressure(Controller::Pids), Ok(None));
 }
+
+#[test]
+fn a_lock_lasts_as_long_as_its_owner() {
+    isolated(|| {
+        let Some((own, group)) = group("a_lock_lasts_as_long_as_its_owner") else {
+            return;
+        };
+        let lock = group.lock().unwrap();
+        assert_eq!(kind(group.lock()), Kind::Busy);
+        drop(lock);
+        // Another process, which is killed.
+        let mut holder = sh("exec 9<\"$0\"; flock 9; echo; exec sleep 300");
+        holder.arg(own.file("")).stdout(offspring_spawn::Stdio::Piped);
+        let mut holder = holder.spawn().unwrap();
+        read_line(&holder.stdout.take().unwrap());
+        assert_eq!(kind(group.lock()), Kind::Busy);
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        assert!(group.lock().is_ok());
+    });
+}

@@ -1,9 +1,11 @@
 //! `cargo demo`: the main job on real input, from nothing. `cargo prove`: the
-//! engine under what looks closer than a test can.
+//! engine under what looks closer than a test can. `cargo vm`: tests in a
+//! machine of their own.
 
 #![deny(unsafe_code)]
 
 mod prove;
+mod vm;
 
 use std::env;
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::process::{Command, ExitCode};
 
 use xtask::{Guests, TARGET, build, workspace};
 
-const USAGE: &str = "usage: cargo demo | cargo prove";
+const USAGE: &str = "usage: cargo demo | cargo prove | cargo vm [ARGUMENTS OF CARGO TEST]";
 
 /// What is exited with when nothing could be run.
 const FAILURE: u8 = 125;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => demo(),
         ["prove"] => prove::prove(),
+        ["vm", ref of_test @ ..] => vm::vm(of_test),
         _ => Err(USAGE.to_owned()),
     };
     done.unwrap_or_else(|error| {

@@ -60,6 +60,16 @@ impl Cgroup {
         Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
+    /// Moves a process, with all its threads, into the cgroup. Without a pidfd,
+    /// because the kernel takes none: the caller must know that the number still
+    /// means the process. What it has started before stays where it is.
+    ///
+    /// # Errors
+    /// Those of [`Cgroup::join`], and `ESRCH`.
+    pub fn attach(&self, pid: u32) -> Result<(), CgroupError> {
+        self.write("cgroup.procs", &pid.to_string())
+    }
+
     /// Moves this process, with all its threads, into the cgroup.
     ///
     /// # Errors

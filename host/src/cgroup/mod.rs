@@ -1,0 +1,17 @@
+//! Cgroups for the children of guests: where they can be made, and the ones
+//! that are.
+//!
+//! A host makes one cgroup beneath its own, its [`Place`], and everything else
+//! inside that. Who has a place can kill a child with all that it ever
+//! started; who has controllers in it can also limit and measure.
+
+mod controllers;
+mod owned;
+mod place;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use controllers::{Controllers, Lack};
+pub use owned::OwnedCgroup;
+pub use place::{NoPlace, Place};
