@@ -21,8 +21,8 @@ use rustix::process::{Resource, getrlimit};
 /// [`Stage::FileAction`](crate::Stage::FileAction) and its index. What the
 /// actions before it did to files is not undone.
 ///
-/// Like `posix_spawn_file_actions_add*`, every method but [`chdir`](Self::chdir)
-/// and [`fchdir`](Self::fchdir) answers `EBADF` at once to a number that is
+/// Like `posix_spawn_file_actions_add*`, every method but those that change
+/// the directory answers `EBADF` at once to a number that is
 /// negative or not below the soft limit of open files, and adds nothing then. A
 /// path with a NUL byte is `EINVAL`.
 ///
@@ -53,7 +53,7 @@ pub(crate) enum Action {
     Open(Open),
     Close(RawFd),
     Dup2(RawFd, RawFd),
-    Chdir(CString),
+    Chdir(Chdir),
     Fchdir(RawFd),
     CloseFrom(RawFd),
     SetForeground(RawFd),
@@ -67,6 +67,13 @@ pub(crate) struct Open {
     pub(crate) path: CString,
     pub(crate) flags: OFlags,
     pub(crate) mode: Mode,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Chdir {
+    /// What the path must not lead out of, if anything.
+    pub(crate) beneath: Option<Arc<OwnedFd>>,
+    pub(crate) path: CString,
 }
 
 impl FileActions {
@@ -100,8 +107,14 @@ impl FileActions {
     /// lead out of it are refused. `O_PATH` is enough for the directory, which
     /// the child itself never has.
     ///
+    /// Whoever chose the path cannot make the spawn wait, nor give the child a
+    /// controlling terminal: a FIFO is opened without waiting for its other
+    /// side, and what is opened then blocks as usual, unless
+    /// [`OFlags::NONBLOCK`] is among the flags.
+    ///
     /// # Errors
-    /// At a spawn, those of openat2(2): `EXDEV` for what leads out.
+    /// At a spawn, those of openat2(2): `EXDEV` for what leads out; `ENXIO` for
+    /// a FIFO that is opened for writing and that nobody reads.
     ///
     /// # References
     /// - [openat2(2)](https://man7.org/linux/man-pages/man2/openat2.2.html),
@@ -135,12 +148,29 @@ impl FileActions {
         self.add(Action::Dup2(check(from)?, check(to)?))
     }
 
-    /// Changes the working directory.
+    /// Changes the working directory. Whose path this is must be trusted;
+    /// [`chdir_beneath`](Self::chdir_beneath) is for the others.
     ///
     /// # Errors
     /// At a spawn, those of chdir(2).
     pub fn chdir(&mut self, path: impl AsRef<Path>) -> Result<&mut FileActions, Errno> {
-        self.add(Action::Chdir(c_string(path.as_ref().as_os_str())?))
+        let path = c_string(path.as_ref().as_os_str())?;
+        self.add(Action::Chdir(Chdir { beneath: None, path }))
+    }
+
+    /// Changes the working directory, by a path that is resolved beneath a
+    /// directory of this process as in [`open_beneath`](Self::open_beneath).
+    ///
+    /// # Errors
+    /// At a spawn, those of openat2(2) and fchdir(2): `EXDEV` for what leads
+    /// out.
+    pub fn chdir_beneath(
+        &mut self,
+        directory: impl Into<Arc<OwnedFd>>,
+        path: impl AsRef<Path>,
+    ) -> Result<&mut FileActions, Errno> {
+        let path = c_string(path.as_ref().as_os_str())?;
+        self.add(Action::Chdir(Chdir { beneath: Some(directory.into()), path }))
     }
 
     /// Changes the working directory to what this descriptor is. Its number is
@@ -215,15 +245,16 @@ impl Action {
 
     /// The descriptor of the parent's that it needs, if any.
     pub(crate) fn source(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Action::Open(open) => open.beneath.as_ref().map(AsFd::as_fd),
+        let beneath = match self {
+            Action::Open(open) => &open.beneath,
+            Action::Chdir(chdir) => &chdir.beneath,
             Action::Close(_)
             | Action::Dup2(..)
-            | Action::Chdir(_)
             | Action::Fchdir(_)
             | Action::CloseFrom(_)
-            | Action::SetForeground(_) => None,
-        }
+            | Action::SetForeground(_) => &None,
+        };
+        beneath.as_ref().map(AsFd::as_fd)
     }
 }
 

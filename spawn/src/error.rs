@@ -86,6 +86,44 @@ const PLAIN: [Stage; 21] = [
 ];
 
 impl Stage {
+    /// The stage in one word, for programs: that of the attribute which was set,
+    /// where it is one.
+    ///
+    /// ```
+    /// use offspring_spawn::Stage;
+    ///
+    /// assert_eq!(Stage::ProcessGroup.name(), "process-group");
+    /// assert_eq!(Stage::FileAction(3).name(), "file-action");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Kernel => "kernel",
+            Stage::Arguments => "arguments",
+            Stage::Program => "program",
+            Stage::Descriptors => "descriptors",
+            Stage::Memory => "memory",
+            Stage::Clone => "clone",
+            Stage::DescriptorTable => "descriptor-table",
+            Stage::Cgroup => "cgroup",
+            Stage::Passed(_) => "passed",
+            Stage::Scheduler => "scheduler",
+            Stage::Nice => "nice",
+            Stage::CpuAffinity => "cpu-affinity",
+            Stage::Session => "session",
+            Stage::ProcessGroup => "process-group",
+            Stage::ControllingTerminal => "controlling-terminal",
+            Stage::Ids => "reset-ids",
+            Stage::ResourceLimit => "rlimits",
+            Stage::ParentDeathSignal => "parent-death-signal",
+            Stage::NoNewPrivileges => "no-new-privileges",
+            Stage::WorkingDirectory => "cwd",
+            Stage::StandardStream(_) => "standard-stream",
+            Stage::FileAction(_) => "file-action",
+            Stage::Signals => "signals",
+            Stage::Exec => "exec",
+        }
+    }
+
     /// A kind of stages, and the number in it.
     fn to_parts(self) -> (u64, u32) {
         match self {
@@ -199,6 +237,14 @@ impl From<SpawnError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_stage_has_a_name_of_its_own() {
+        let mut names: Vec<_> = PLAIN.iter().map(|stage| stage.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), PLAIN.len());
+    }
 
     #[test]
     fn every_error_survives_its_word() {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Arc;
 
 use offspring_spawn::{Command, Errno, Mode, OFlags, Stage};
+use rustix::fs::{CWD, FileType, mknodat};
 use support::place::{Place, directory};
 use support::{actions, error_of, sh, text};
 
@@ -124,4 +125,62 @@ fn a_path_does_not_lead_out_of_its_directory() {
     create.spawn().unwrap().wait().unwrap();
     let mode = fs::metadata(place.path("inner/new")).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o640);
+}
+
+#[test]
+fn a_directory_beneath_another() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("sub/deep")).unwrap();
+    fs::write(place.path("file"), "").unwrap();
+    for (name, target) in [("inside", "sub/deep"), ("out", ".."), ("absolute", "/")] {
+        symlink(target, place.path(name)).unwrap();
+    }
+    let base = Arc::new(directory(place.root()));
+    let there = fs::canonicalize(place.root()).unwrap();
+    let command = |path: &str| {
+        let mut command = sh("pwd -P; ls /proc/self/fd | wc -l");
+        command.file_actions(actions(|actions| actions.chdir_beneath(Arc::clone(&base), path)));
+        command
+    };
+    for (path, found) in
+        [(".", ""), ("sub", "/sub"), ("sub/deep/..", "/sub"), ("inside", "/sub/deep")]
+    {
+        // The three streams, and that of the list.
+        let expected = format!("{}{found}\n4\n", there.display());
+        assert_eq!(text(&mut command(path)), expected, "{path}");
+    }
+    let refused = [
+        ("..", Errno::XDEV),
+        ("/", Errno::XDEV),
+        ("out", Errno::XDEV),
+        ("absolute/etc", Errno::XDEV),
+        ("sub/../..", Errno::XDEV),
+        ("missing", Errno::NOENT),
+        ("file", Errno::NOTDIR),
+        ("", Errno::NOENT),
+    ];
+    for (path, errno) in refused {
+        assert_eq!(error_of(&command(path)), (Stage::FileAction(0), errno), "{path}");
+    }
+}
+
+/// What is opened by a path that is not trusted does not hold a spawn up.
+#[test]
+fn a_fifo_without_its_other_side() {
+    let place = Place::new();
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, place.path("fifo"), FileType::Fifo, mode, 0).unwrap();
+    let base = Arc::new(directory(place.root()));
+    let command = |flags| {
+        let mut command = sh("sed -n 's/^flags:.*\\(.\\{5\\}\\)$/\\1/p' /proc/self/fdinfo/5");
+        command.file_actions(actions(|actions| {
+            actions.open_beneath(5, Arc::clone(&base), "fifo", flags, NONE)
+        }));
+        command
+    };
+    // Whether it blocks later is for the flags to say.
+    for (flags, expected) in [(READ, "00000\n"), (READ | OFlags::NONBLOCK, "04000\n")] {
+        assert_eq!(text(&mut command(flags)), expected);
+    }
+    assert_eq!(error_of(&command(OFlags::WRONLY)), (Stage::FileAction(0), Errno::NXIO));
 }

@@ -1,6 +1,8 @@
 //! The child's file actions.
 
+use std::ffi::CStr;
 use std::os::fd::RawFd;
+use std::ptr;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -8,11 +10,12 @@ use rustix::process::Resource;
 
 use super::table::{AT_FDCWD, close_all_but, duplicate, keep_open};
 use super::{NO_FD, Orders, call, word};
-use crate::action::{Action, Open};
+use crate::action::{Action, Chdir, Open};
 use crate::error::{SpawnError, Stage};
 use crate::sys::nr;
 
 const TIOCSPGRP: usize = 0x5410;
+const F_SETFL: usize = 4;
 const RESOLVE_BENEATH: u64 = 0x08;
 
 /// How often a path is resolved anew because something was renamed meanwhile.
@@ -39,10 +42,7 @@ pub(super) fn act(
         Action::Close(fd) => close(*fd, stage),
         Action::Dup2(from, to) if from == to => keep_open(stage, *from),
         Action::Dup2(from, to) => duplicate(stage, *from, *to, OFlags::empty()),
-        Action::Chdir(path) => {
-            let args = [path.as_ptr() as usize, 0, 0, 0, 0];
-            call(stage, nr::CHDIR, args).map(drop)
-        }
+        Action::Chdir(chdir) => change_directory(chdir, directory, stage),
         Action::Fchdir(fd) => call(stage, nr::FCHDIR, [word(*fd), 0, 0, 0, 0]).map(drop),
         Action::CloseFrom(fd) => close_all_but(orders, &orders.layout.hidden, *fd, stage),
         Action::SetForeground(fd) => {
@@ -77,7 +77,7 @@ fn open_as(open: &Open, directory: RawFd, stage: Stage) -> Result<(), SpawnError
     let _ = call(stage, nr::CLOSE, [word(open.fd), 0, 0, 0, 0]);
     let opened = match directory {
         NO_FD => open_path(open, stage)?,
-        directory => open_beneath(open, directory, stage)?,
+        directory => open_at_once(open, directory, stage)?,
     };
     match i32::try_from(opened) {
         Ok(fd) if fd != open.fd => {
@@ -95,15 +95,52 @@ fn open_path(open: &Open, stage: Stage) -> Result<usize, SpawnError> {
     call(stage, nr::OPENAT, args)
 }
 
-fn open_beneath(open: &Open, directory: RawFd, stage: Stage) -> Result<usize, SpawnError> {
+/// Opens a file whose path is not trusted: nothing is waited for, and no
+/// terminal becomes the controlling one.
+fn open_at_once(open: &Open, directory: RawFd, stage: Stage) -> Result<usize, SpawnError> {
     // Different from openat, openat2 wants no mode where none is used.
     let creates = open.flags.intersects(OFlags::CREATE | OFlags::TMPFILE);
     let mode = if creates { open.mode.bits() & 0o7777 } else { 0 };
-    let how =
-        OpenHow { flags: open.flags.bits().into(), mode: mode.into(), resolve: RESOLVE_BENEATH };
-    let path = open.path.as_ptr() as usize;
-    let how = &raw const how as usize;
-    let args = [word(directory), path, how, size_of::<OpenHow>(), 0];
+    // A path alone opens nothing that could make anybody wait.
+    let is_path = open.flags.contains(OFlags::PATH);
+    let at_once = if is_path { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+    let how = OpenHow {
+        flags: (open.flags | at_once).bits().into(),
+        mode: mode.into(),
+        resolve: RESOLVE_BENEATH,
+    };
+    let opened = resolve(&open.path, &how, directory, stage)?;
+    if !is_path && !open.flags.contains(OFlags::NONBLOCK) {
+        // Takes the others that it knows, and passes over the rest.
+        let flags = open.flags.bits() as usize;
+        call(stage, nr::FCNTL, [opened, F_SETFL, flags, 0, 0])?;
+    }
+    Ok(opened)
+}
+
+fn change_directory(chdir: &Chdir, directory: RawFd, stage: Stage) -> Result<(), SpawnError> {
+    if directory == NO_FD {
+        let args = [chdir.path.as_ptr() as usize, 0, 0, 0, 0];
+        return call(stage, nr::CHDIR, args).map(drop);
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let how = OpenHow { flags: flags.bits().into(), mode: 0, resolve: RESOLVE_BENEATH };
+    let opened = resolve(&chdir.path, &how, directory, stage)?;
+    let changed = call(stage, nr::FCHDIR, [opened, 0, 0, 0, 0]);
+    let _ = call(stage, nr::CLOSE, [opened, 0, 0, 0, 0]);
+    changed.map(drop)
+}
+
+/// Opens a path beneath a directory, again and again while something is renamed
+/// that could lead out.
+fn resolve(
+    path: &CStr,
+    how: &OpenHow,
+    directory: RawFd,
+    stage: Stage,
+) -> Result<usize, SpawnError> {
+    let path = path.as_ptr() as usize;
+    let args = [word(directory), path, ptr::from_ref(how) as usize, size_of::<OpenHow>(), 0];
     let mut opened = call(stage, nr::OPENAT2, args);
     for _ in 1..ATTEMPTS {
         match opened {
