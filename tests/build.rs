@@ -13,7 +13,7 @@ const SOURCES: &[&str] =
 
 /// The suites that the programs belong to, by the beginning of their names.
 const SUITES: &[&str] =
-    &["embed", "grants", "hostile", "pidfd", "pipe", "policy", "spawn", "stdio"];
+    &["attributes", "embed", "grants", "hostile", "pidfd", "pipe", "policy", "spawn", "stdio"];
 
 fn main() {
     if let Err(error) = generate() {

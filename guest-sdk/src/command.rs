@@ -1,5 +1,6 @@
 //! Commands.
 
+use crate::attributes::Attributes;
 use crate::bindings::spawn;
 use crate::bindings::types;
 use crate::pidfd::nanoseconds;
@@ -29,6 +30,7 @@ pub struct Command {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
+    pub(crate) attributes: Attributes,
     deadline: Option<Duration>,
 }
 
@@ -50,6 +52,7 @@ impl Command {
             stdin: None,
             stdout: None,
             stderr: None,
+            attributes: Attributes::default(),
             deadline: None,
         }
     }
@@ -193,6 +196,7 @@ impl Command {
         stdout.set_output("stdout", |target| command.stdout(target))?;
         let stderr = self.stderr.as_ref().unwrap_or(output);
         stderr.set_output("stderr", |target| command.stderr(target))?;
+        self.attributes.send(&command)?;
         if let Some(after) = self.deadline {
             command.deadline(nanoseconds(after));
         }

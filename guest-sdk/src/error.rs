@@ -152,8 +152,11 @@ pub enum Stage {
     Descriptors,
     /// The process was created.
     Clone,
-    /// This property of the new process was set.
+    /// This property of the new process was set, such as `process-group`.
     Attribute(String),
+    /// The descriptor of this number was put in place: one that the child
+    /// starts with, with 0 to 2 for its standard streams.
+    Passed(u32),
     /// The program was executed.
     Exec,
 }
@@ -221,6 +224,7 @@ impl From<spawn::SpawnError> for SpawnError {
             spawn::Stage::Descriptors => Stage::Descriptors,
             spawn::Stage::Clone => Stage::Clone,
             spawn::Stage::Attribute(name) => Stage::Attribute(name),
+            spawn::Stage::Passed(number) => Stage::Passed(number),
             spawn::Stage::Exec => Stage::Exec,
         };
         Self { stage, code: error.code.into(), errno: error.errno, message: error.message }

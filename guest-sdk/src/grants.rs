@@ -1,7 +1,7 @@
 //! What the host granted, for components that adapt to it.
 
-use crate::Signal;
 use crate::bindings::grants as host;
+use crate::{Resource, Signal};
 use std::time::Duration;
 
 /// One program that this component may start.
@@ -19,6 +19,10 @@ pub struct Grant {
     pub cwd: bool,
     /// The standard streams that it may use.
     pub stdio: StdioKinds,
+    /// The attributes that may be chosen.
+    pub attributes: Vec<Attribute>,
+    /// The limits that each child has, which may only be lowered.
+    pub rlimits: Vec<(Resource, u64)>,
     /// The signals that may be sent, besides killing.
     pub signals: Vec<Signal>,
     /// How many children of this grant may live at once.
@@ -38,6 +42,58 @@ pub enum Arguments {
     None,
     /// Any.
     Any,
+}
+
+macro_rules! flags {
+    (
+        $(#[$about:meta])*
+        $name:ident of $host:ident: $($(#[$doc:meta])* $variant:ident $flag:ident,)*
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $name {
+            fn from_host(flags: host::$host) -> Vec<Self> {
+                let all = [$((host::$host::$flag, Self::$variant),)*];
+                all.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, it)| it).collect()
+            }
+        }
+    };
+}
+
+flags! {
+    /// An attribute that a grant lets the component choose.
+    Attribute of Attributes:
+    /// [`Command::new_session`](crate::Command::new_session).
+    Session SESSION,
+    /// [`Command::join_process_group`](crate::Command::join_process_group) and
+    /// [`Command::new_process_group`](crate::Command::new_process_group).
+    ProcessGroup PROCESS_GROUP,
+    /// [`Command::signal_mask`](crate::Command::signal_mask).
+    SignalMask SIGNAL_MASK,
+    /// [`Command::default_signals`](crate::Command::default_signals).
+    DefaultSignals DEFAULT_SIGNALS,
+    /// [`Command::reset_ids`](crate::Command::reset_ids).
+    ResetIds RESET_IDS,
+    /// [`Command::scheduler`](crate::Command::scheduler), within what the host
+    /// has.
+    Scheduler SCHEDULER,
+    /// [`Command::nice`](crate::Command::nice), from the host's own value up.
+    Nice NICE,
+    /// [`Command::cpu_affinity`](crate::Command::cpu_affinity).
+    CpuAffinity CPU_AFFINITY,
+    /// [`Command::umask`](crate::Command::umask).
+    Umask UMASK,
+    /// [`Command::rlimit`](crate::Command::rlimit).
+    Rlimits RLIMITS,
+    /// [`Command::exit_signal`](crate::Command::exit_signal).
+    ExitSignal EXIT_SIGNAL,
+    /// A scheduler or a nice value that takes more than the host has.
+    RaisePriority RAISE_PRIORITY,
 }
 
 /// The standard streams that a grant allows, besides null.
@@ -132,6 +188,12 @@ impl From<host::Grant> for Grant {
                 piped: grant.stdio.contains(host::StdioKinds::PIPED),
                 file: grant.stdio.contains(host::StdioKinds::FILE),
             },
+            attributes: Attribute::from_host(grant.attributes),
+            rlimits: grant
+                .rlimits
+                .into_iter()
+                .map(|(kind, most)| (Resource::from_host(kind), most))
+                .collect(),
             signals: grant.signals.into_iter().map(Signal::from_host).collect(),
             max_children: grant.max_children,
             spawns_per_second: grant.spawns_per_second,

@@ -34,6 +34,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+mod attributes;
 mod bindings;
 mod child;
 mod command;
@@ -47,11 +48,14 @@ mod signal;
 mod status;
 mod stdio;
 
+pub use attributes::{ExitSignal, Resource, Rlimit, SchedulerPolicy};
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout};
 pub use command::Command;
 pub use error::{ErrorCode, SpawnError, Stage};
 pub use exit::exit;
-pub use grants::{Arguments, Features, Grant, Limits, StdioKinds, features, grants, limits};
+pub use grants::{
+    Arguments, Attribute, Features, Grant, Limits, StdioKinds, features, grants, limits,
+};
 pub use pidfd::{PidFd, wait_any};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use signal::Signal;
@@ -63,6 +67,6 @@ pub use wasip2::io::poll::{Pollable, poll};
 /// change.
 #[doc(hidden)]
 pub mod __internal {
-    pub use crate::bindings::{grants, pidfd, pipe, spawn, types};
+    pub use crate::bindings::{attributes, grants, pidfd, pipe, spawn, types};
     pub use wasip2;
 }

@@ -4,6 +4,7 @@ use crate::bindings::pidfd as host;
 use crate::error::from_host;
 use crate::{ExitStatus, Pollable, ResourceUsage, Signal, SpawnError, poll};
 use std::io;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 
@@ -13,11 +14,16 @@ use wasip2::clocks::monotonic_clock;
 /// kills the process and its process group, and waits for it.
 #[derive(Debug)]
 #[doc(alias = "pidfd_open")]
-pub struct PidFd(host::Pidfd);
+pub struct PidFd(Arc<host::Pidfd>);
 
 impl PidFd {
     pub(crate) fn new(pidfd: host::Pidfd) -> Self {
-        Self(pidfd)
+        Self(Arc::new(pidfd))
+    }
+
+    /// The handle, for as long as it is there.
+    pub(crate) fn downgrade(&self) -> Weak<host::Pidfd> {
+        Arc::downgrade(&self.0)
     }
 
     /// Waits until the process has ended. May be called any number of times.

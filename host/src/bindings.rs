@@ -26,4 +26,4 @@ mod generated {
     });
 }
 
-pub use generated::offspring::process::{grants, pidfd, pipe, spawn, types};
+pub use generated::offspring::process::{attributes, grants, pidfd, pipe, spawn, types};

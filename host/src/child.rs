@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use offspring_spawn::{Errno, ExitStatus, ResourceUsage, Signal};
+use offspring_spawn::{Errno, ExitStatus, ResourceUsage, Signal, SpawnError, Stage};
 use tokio::io::Interest;
 use wasmtime_wasi_io::poll::Pollable;
 
@@ -79,7 +79,7 @@ impl Child {
         self.grant
     }
 
-    pub(crate) fn process(&self) -> &ChildProcess {
+    pub(crate) fn process(&self) -> &Arc<ChildProcess> {
         &self.process
     }
 }
@@ -176,6 +176,17 @@ impl ChildProcess {
         }
         self.note_signal(signal);
         self.child.signal_group(signal)
+    }
+
+    /// Puts what a command starts into the group that this process leads.
+    ///
+    /// # Errors
+    /// `ESRCH` when it leads none.
+    pub(crate) fn lend_group(&self, to: &mut offspring_spawn::Command) -> Result<(), SpawnError> {
+        match to.join_process_group(&self.child) {
+            Ok(_) => Ok(()),
+            Err(errno) => Err(SpawnError { stage: Stage::ProcessGroup, errno }),
+        }
     }
 
     pub(crate) fn getpid(&self) -> Result<u32, Errno> {

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use offspring_spawn::{Errno, Stdio};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::child::ChildProcess;
 use crate::pipe::Pipe;
 use crate::quota::{Quota, Share};
 use crate::request::{NAME_MAX, Request, StdioKind};
@@ -22,6 +23,8 @@ pub(crate) const PATH_MAX: usize = 4095;
 pub struct Command {
     pub(crate) request: Request,
     pub(crate) cwd: Option<Directory>,
+    /// Whose group to join. It goes with its handle, whoever wants to join it.
+    pub(crate) leader: Weak<ChildProcess>,
     /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
     given: [Option<Given>; 3],
     /// What it takes of the memory that the guest's commands may take; `None`

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use offspring_spawn::{Errno, Kernel, Program, Signal, SignalSet, SpawnError, Stage};
+use offspring_spawn::{Errno, Kernel, Program, Signal, SpawnError, Stage};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::children::Children;
@@ -29,9 +29,6 @@ pub struct ProcessCtx {
     pub(crate) spawns: Rate,
     pub(crate) refusals: Refusals,
     pub(crate) parent_death_signal: Option<Signal>,
-    /// What this process ignores, as what is started in the background does
-    /// SIGINT, is no matter of a guest's.
-    pub(crate) default_signals: SignalSet,
 }
 
 /// A grant whose program and directory are open.
@@ -133,7 +130,6 @@ impl ProcessCtxBuilder {
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             spawns: Rate::new(limits.spawns_per_second, limits.burst()),
             parent_death_signal: self.die_with_thread.then_some(Signal::KILL),
-            default_signals: (1..=STANDARD_SIGNALS).filter_map(Signal::from_raw).collect(),
             policy,
         })
     }
@@ -145,10 +141,6 @@ fn held_bytes(of_one: u64) -> u32 {
     const COMMANDS: u64 = 16;
     u32::try_from(of_one.saturating_mul(COMMANDS)).unwrap_or(u32::MAX)
 }
-
-/// How many signals have a meaning of their own; the others are for programs to
-/// agree on.
-const STANDARD_SIGNALS: i32 = 31;
 
 impl Granted {
     fn open(grant: &Grant) -> Result<Granted, BuildError> {

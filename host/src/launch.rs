@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use offspring_spawn::{Errno, SpawnError};
 
+use crate::attributes;
+use crate::bounds;
 use crate::child::{Alive, Child, ChildProcess};
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
@@ -38,6 +40,8 @@ pub(crate) enum LaunchError {
     LeadsOut,
     #[error("cannot open the directory to run in: {0}")]
     Resolve(Errno),
+    #[error("cannot find out what the host has itself: {0}")]
+    Bounds(Errno),
     #[error("cannot give a descriptor to the child: {0}")]
     Descriptors(Errno),
     #[error("no thread to wait for the deadline: {0}")]
@@ -58,7 +62,11 @@ impl ProcessCtx {
             });
         }
         command.request.validate(&self.policy.get_limits())?;
-        let plan = self.policy.check(&command.request)?;
+        let mut plan = self.policy.check(&command.request)?;
+        if plan.attributes.is_bounded() {
+            let own = bounds::own().map_err(LaunchError::Bounds)?;
+            self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
+        }
         let granted = &self.granted[plan.grant];
         let reserved = self.reserve(&plan, granted)?;
         self.take_spawn(granted, Instant::now())?;
@@ -160,12 +168,14 @@ impl ProcessCtx {
             .stderr(stderr)
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
-            .default_signals(self.default_signals)
+            .default_signals(attributes::standard_signals())
             .parent_death_signal(self.parent_death_signal)
             .no_new_privileges(true);
         for (name, value) in &plan.env {
             engine.env(name, value);
         }
+        attributes::set_rlimits(&mut engine, &plan.rlimits);
+        attributes::set(&mut engine, &plan.attributes, &command.leader)?;
         Ok(engine)
     }
 }

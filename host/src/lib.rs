@@ -46,7 +46,9 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+mod attributes;
 pub mod bindings;
+mod bounds;
 pub mod cgroup;
 mod child;
 mod children;
@@ -85,6 +87,7 @@ pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmti
     bindings::types::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pipe::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pidfd::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::attributes::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
     Ok(())

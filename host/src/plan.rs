@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::request::StdioKind;
+use offspring_spawn::{Resource, Rlimit};
+
+use crate::request::{Attributes, StdioKind};
 
 /// How to start one child. Made by [`Policy::check`](crate::policy::Policy::check).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,10 @@ pub struct Plan {
     pub stdout: StdioKind,
     /// Where the standard error goes.
     pub stderr: StdioKind,
+    /// The attributes that the guest chose.
+    pub attributes: Attributes,
+    /// The limits of the resources that the grant limits and the guest did not.
+    pub rlimits: Vec<(Resource, Rlimit)>,
     /// How long the child may run: the smaller of what the guest asked for and
     /// what the grant allows.
     pub deadline: Option<Duration>,

@@ -1,7 +1,11 @@
 //! What a guest asks for: owned plain data, not yet checked against a policy.
 
+mod attributes;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+pub use attributes::{Attributes, ExitSignal, ProcessGroup, Processors, Scheduler};
 
 use crate::policy::Limits;
 use crate::policy::text::quoted;
@@ -28,6 +32,8 @@ pub struct Request {
     pub stdout: StdioKind,
     /// Where the standard error goes.
     pub stderr: StdioKind,
+    /// What else the process is to be.
+    pub attributes: Attributes,
     /// How long the process may run, where the guest says so.
     pub deadline: Option<Duration>,
 }

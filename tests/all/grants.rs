@@ -24,6 +24,8 @@ fn grants_listing() {
         env-allow = ["CHOSEN", "LC_*"]
         cwd = "preopens"
         stdio = ["null", "inherit", "piped", "file"]
+        attributes = ["session", "nice", "raise-priority"]
+        rlimits = { nofile = 256, as = 0x100000000 }
         signals = ["TERM", "INT"]
         max-children = 4
         spawns-per-second = 5

@@ -18,6 +18,7 @@ mod runtime;
 #[allow(dead_code, reason = "every user of it uses a part of it")]
 mod traces;
 
+mod attributes;
 mod embed;
 mod grants;
 mod hostile;

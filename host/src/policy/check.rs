@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use offspring_spawn::Signal;
+use offspring_spawn::{Resource, Rlimit, Signal};
 
+use super::bounds::exceeds;
 use super::grant::{Arguments, Cwd, Grant};
 use super::text::{listed, near_miss, quoted};
+use super::words::Attribute;
 use super::{Policy, never, stdio};
 use crate::plan::{Plan, PlanCwd};
-use crate::request::{Request, StdioKind};
+use crate::request::{Attributes, Request, StdioKind};
 
 /// A policy's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub enum Rule {
     Cwd,
     /// The kind of a standard stream.
     Stdio,
+    /// An attribute that the guest may not choose.
+    Attributes,
+    /// A resource limit that is too high.
+    Rlimits,
     /// A signal.
     Signals,
 }
@@ -59,6 +65,8 @@ impl Rule {
             Rule::EnvAllow => "env-allow",
             Rule::Cwd => "cwd",
             Rule::Stdio => "stdio",
+            Rule::Attributes => "attributes",
+            Rule::Rlimits => "rlimits",
             Rule::Signals => "signals",
         }
     }
@@ -75,10 +83,12 @@ impl Policy {
     ///
     /// The request has been found well formed by [`Request::validate`]. The
     /// first rule that refuses is told, in this order: `program`, `args`,
-    /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error).
+    /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error), `attributes`,
+    /// `rlimits`.
     pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
         // Without `..`: what is added to a request cannot be forgotten here.
-        let Request { program, args, env, cwd, stdin, stdout, stderr, deadline } = request;
+        let Request { program, args, env, cwd, stdin, stdout, stderr, attributes, deadline } =
+            request;
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
             grant: index,
@@ -88,6 +98,8 @@ impl Policy {
             stdin: grant.plan_stdio("input", *stdin)?,
             stdout: grant.plan_stdio("output", *stdout)?,
             stderr: grant.plan_stdio("error", *stderr)?,
+            attributes: grant.plan_attributes(attributes)?,
+            rlimits: grant.plan_rlimits(attributes)?,
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
         })
     }
@@ -184,6 +196,39 @@ impl Grant {
         }
     }
 
+    fn plan_attributes(&self, attributes: &Attributes) -> Result<Attributes, Denied> {
+        let may = |attribute| self.get_attributes().any(|allowed| allowed == attribute);
+        match chosen(attributes).find(|attribute| !may(*attribute)) {
+            None => Ok(attributes.clone()),
+            Some(refused) => {
+                let (word, program) = (quoted(refused.as_str()), quoted(self.name()));
+                let allowed = listed(self.get_attributes().map(Attribute::as_str));
+                let allowed = if allowed.is_empty() { "none" } else { &allowed };
+                let message = format!("{word} may not be chosen for {program}; allowed: {allowed}");
+                Err(deny(Rule::Attributes, message))
+            }
+        }
+    }
+
+    /// The grant's limits of what the guest has not limited.
+    fn plan_rlimits(&self, attributes: &Attributes) -> Result<Vec<(Resource, Rlimit)>, Denied> {
+        let mut planned = Vec::new();
+        for (resource, most) in self.get_rlimits() {
+            let own = attributes.rlimits.iter().find(|(other, _)| other == resource);
+            match own {
+                Some((_, limit)) if exceeds(*limit, *most) => {
+                    return Err(self.refuse_rlimit(*resource, *most));
+                }
+                Some(_) => {}
+                None => {
+                    let limit = Rlimit { current: Some(*most), maximum: Some(*most) };
+                    planned.push((*resource, limit));
+                }
+            }
+        }
+        Ok(planned)
+    }
+
     fn plan_stdio(&self, stream: &str, kind: StdioKind) -> Result<StdioKind, Denied> {
         if self.get_stdio().contains(kind) {
             return Ok(kind);
@@ -198,6 +243,38 @@ impl Grant {
     }
 }
 
-fn deny(rule: Rule, message: String) -> Denied {
+/// The attributes that were chosen. Without `..`: what is added cannot be
+/// forgotten here.
+fn chosen(attributes: &Attributes) -> impl Iterator<Item = Attribute> {
+    let Attributes {
+        session,
+        process_group,
+        signal_mask,
+        default_signals,
+        reset_ids,
+        scheduler,
+        nice,
+        cpu_affinity,
+        umask,
+        rlimits,
+        exit_signal,
+    } = attributes;
+    let all = [
+        (*session, Attribute::Session),
+        (process_group.is_some(), Attribute::ProcessGroup),
+        (signal_mask.is_some(), Attribute::SignalMask),
+        (default_signals.is_some(), Attribute::DefaultSignals),
+        (*reset_ids, Attribute::ResetIds),
+        (scheduler.is_some(), Attribute::Scheduler),
+        (nice.is_some(), Attribute::Nice),
+        (cpu_affinity.is_some(), Attribute::CpuAffinity),
+        (umask.is_some(), Attribute::Umask),
+        (!rlimits.is_empty(), Attribute::Rlimits),
+        (exit_signal.is_some(), Attribute::ExitSignal),
+    ];
+    all.into_iter().filter(|(is_chosen, _)| *is_chosen).map(|(_, attribute)| attribute)
+}
+
+pub(super) fn deny(rule: Rule, message: String) -> Denied {
     Denied { rule, message }
 }

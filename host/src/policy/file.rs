@@ -12,6 +12,7 @@ use super::invalid::Invalid;
 use super::limits::Limits;
 use super::table::{Entry, Source, Value, entries};
 use super::text::quoted;
+use super::words::{Attribute, RESOURCES};
 use super::{Policy, stdio};
 
 // The keys of each table, for the error that an unknown one is. A test keeps
@@ -26,6 +27,8 @@ pub(super) const PROGRAM: &[&str] = &[
     "env-allow",
     "cwd",
     "stdio",
+    "attributes",
+    "rlimits",
     "signals",
     "max-children",
     "spawns-per-second",
@@ -79,6 +82,8 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
                 "\"null\", \"inherit\", \"piped\" or \"file\"",
                 stdio::kind,
             )?),
+            "attributes" => grant.attributes(value.words(Attribute::ALL, Attribute::as_str)?),
+            "rlimits" => rlimits(grant, value)?,
             "signals" => grant.signals(words(value, "a signal such as \"TERM\"", signal)?),
             "max-children" => grant.max_children(value.number(1)?),
             "spawns-per-second" => grant.spawns_per_second(value.number(1)?),
@@ -139,6 +144,20 @@ fn env_allow(mut grant: Grant, list: &Value<'_>) -> Result<Grant, PolicyError> {
     for pattern in list.list()? {
         let parsed = pattern.string()?.parse::<EnvPattern>();
         grant = grant.env_allow(parsed.map_err(|why| pattern.error(format!("`env-allow` {why}")))?);
+    }
+    Ok(grant)
+}
+
+fn rlimits(mut grant: Grant, table: &Value<'_>) -> Result<Grant, PolicyError> {
+    for entry in table.table()? {
+        let resource = RESOURCES.iter().find(|(_, word)| *word == entry.key());
+        grant = match resource {
+            Some((resource, _)) => grant.rlimit(*resource, entry.value.number(0)?),
+            None => {
+                let words: Vec<_> = RESOURCES.iter().map(|(_, word)| *word).collect();
+                return Err(entry.unknown(&words));
+            }
+        };
     }
     Ok(grant)
 }

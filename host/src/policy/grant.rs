@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use offspring_spawn::Signal;
+use offspring_spawn::{Resource, Signal};
 
 use super::env::EnvPattern;
 use super::error::Location;
 use super::stdio::StdioKinds;
+use super::words::{Attribute, resource_word};
 use crate::request::StdioKind;
 
 /// A named program and what a guest may say when it starts it.
@@ -34,6 +35,9 @@ pub struct Grant {
     env_allow: Vec<EnvPattern>,
     cwd: Cwd,
     stdio: StdioKinds,
+    attributes: BTreeSet<Attribute>,
+    // Each resource once, in the order of their words.
+    rlimits: Vec<(Resource, u64)>,
     signals: BTreeSet<Signal>,
     max_children: Option<u32>,
     spawns_per_second: Option<u32>,
@@ -80,6 +84,8 @@ impl Grant {
             env_allow: Vec::new(),
             cwd: Cwd::default(),
             stdio: StdioKinds::default(),
+            attributes: BTreeSet::new(),
+            rlimits: Vec::new(),
             signals: BTreeSet::new(),
             max_children: None,
             spawns_per_second: None,
@@ -87,13 +93,16 @@ impl Grant {
         }
     }
 
-    /// As [`new`](Grant::new), with any arguments, every kind of stream and the
-    /// choice of the directory, but still with an empty environment.
+    /// As [`new`](Grant::new), with any arguments, every kind of stream, the
+    /// choice of the directory and of the attributes that a program could give
+    /// itself, which are all but `reset-ids` and `raise-priority`. Still with an
+    /// empty environment.
     pub fn permissive(name: impl Into<String>, path: impl Into<PathBuf>) -> Grant {
         Grant {
             arguments: Arguments::Any,
             cwd: Cwd::Preopens,
             stdio: StdioKinds::ALL,
+            attributes: harmless().collect(),
             ..Grant::new(name, path)
         }
     }
@@ -142,6 +151,26 @@ impl Grant {
     /// nothing else.
     pub fn stdio(mut self, kinds: impl IntoIterator<Item = StdioKind>) -> Grant {
         self.stdio = kinds.into_iter().collect();
+        self
+    }
+
+    /// Sets which attributes the guest may choose. Default: none.
+    pub fn attributes(mut self, attributes: impl IntoIterator<Item = Attribute>) -> Grant {
+        self.attributes = attributes.into_iter().collect();
+        self
+    }
+
+    /// Limits a resource of each child, in the unit of getrlimit(2). A guest
+    /// that may choose [`Attribute::Rlimits`] may lower it, and no guest may
+    /// raise it. A later limit of the same resource replaces an earlier one.
+    /// Default: the host's own limits.
+    ///
+    /// A spawn fails with `EPERM` when the host's own hard limit is lower and
+    /// the host may not raise it.
+    pub fn rlimit(mut self, resource: Resource, most: u64) -> Grant {
+        self.rlimits.retain(|(other, _)| *other != resource);
+        self.rlimits.push((resource, most));
+        self.rlimits.sort_by_key(|(resource, _)| resource_word(*resource));
         self
     }
 
@@ -231,6 +260,16 @@ impl Grant {
         self.stdio
     }
 
+    /// The attributes that the guest may choose.
+    pub fn get_attributes(&self) -> impl Iterator<Item = Attribute> {
+        self.attributes.iter().copied()
+    }
+
+    /// The limits of resources.
+    pub fn get_rlimits(&self) -> &[(Resource, u64)] {
+        &self.rlimits
+    }
+
     /// The signals that are allowed besides `KILL`, by number.
     pub fn get_signals(&self) -> impl Iterator<Item = Signal> {
         self.signals.iter().copied()
@@ -276,4 +315,22 @@ impl Grant {
         let own = self.env.get(name).map(|value| Some(&**value));
         own.or_else(|| self.env_inherit.get(name).map(Option::as_deref))
     }
+}
+
+/// What a program could also give itself.
+fn harmless() -> impl Iterator<Item = Attribute> {
+    let harmful = |attribute: &Attribute| match attribute {
+        Attribute::ResetIds | Attribute::RaisePriority => true,
+        Attribute::Session
+        | Attribute::ProcessGroup
+        | Attribute::SignalMask
+        | Attribute::DefaultSignals
+        | Attribute::Scheduler
+        | Attribute::Nice
+        | Attribute::CpuAffinity
+        | Attribute::Umask
+        | Attribute::Rlimits
+        | Attribute::ExitSignal => false,
+    };
+    Attribute::ALL.iter().copied().filter(move |attribute| !harmful(attribute))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::env::is_name;
 use super::grant::{Cwd, Grant};
 use super::text::quoted;
+use super::words::Attribute;
 use crate::request::NAME_MAX;
 
 /// A value that a grant cannot have.
@@ -33,7 +34,8 @@ impl Grant {
         self.validate_env()?;
         self.validate_env_inherit()?;
         self.validate_env_allow()?;
-        self.validate_cwd()
+        self.validate_cwd()?;
+        self.validate_attributes()
     }
 
     fn validate_program(&self) -> Result<(), Invalid> {
@@ -102,6 +104,17 @@ impl Grant {
             }
             Cwd::Fixed(_) | Cwd::Unset | Cwd::Preopens => Ok(()),
         }
+    }
+
+    fn validate_attributes(&self) -> Result<(), Invalid> {
+        let has = |attribute| self.get_attributes().any(|allowed| allowed == attribute);
+        let raise = Attribute::RaisePriority;
+        if has(raise) && !has(Attribute::Nice) && !has(Attribute::Scheduler) {
+            let word = raise.as_str();
+            let rule = "is of no use without `nice` or `scheduler`";
+            return item("attributes", word, format!("{} {rule}", quoted(word)));
+        }
+        Ok(())
     }
 }
 

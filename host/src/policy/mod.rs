@@ -13,6 +13,8 @@
 //! env-allow = ["CI", "GIT_AUTHOR_*"]   # settable by the guest
 //! cwd = "preopens"                 # or an absolute path
 //! stdio = ["null", "inherit", "piped", "file"]   # "null" always is allowed
+//! attributes = ["session", "nice"] # what the guest may choose
+//! rlimits = { nofile = 256, core = 0 }   # which it may only lower
 //! signals = ["TERM", "INT"]        # "KILL" always is allowed
 //! max-children = 4
 //! spawns-per-second = 10
@@ -30,6 +32,7 @@
 //!
 //! Nothing here makes a system call, but [`Policy::load`], which reads a file.
 
+mod bounds;
 mod check;
 mod duration;
 mod env;
@@ -42,18 +45,21 @@ mod never;
 mod stdio;
 mod table;
 pub(crate) mod text;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
+pub use bounds::Bounds;
 pub use check::{Denied, Rule};
 pub use env::{EnvPattern, InvalidEnvPattern};
 pub use error::{Location, PolicyError};
 pub use grant::{Arguments, Cwd, Grant};
 pub use limits::Limits;
 pub use stdio::StdioKinds;
+pub use words::Attribute;
 
 use text::quoted;
 

@@ -10,6 +10,7 @@ use toml::de::{DeString, DeTable, DeValue, Error};
 use super::duration;
 use super::error::{Location, PolicyError};
 use super::text::{listed, near_miss, printable, quoted};
+use super::words::meaning;
 
 /// The text of a file, which turns byte offsets into places for people.
 #[derive(Clone, Copy)]
@@ -137,6 +138,26 @@ impl<'t> Value<'t> {
     ) -> Result<T, PolicyError> {
         let word = self.value.get_ref().as_str();
         word.and_then(meaning).ok_or_else(|| self.must_be(expected))
+    }
+
+    /// What the elements of a list stand for, of all that they may.
+    pub fn words<T: Copy>(
+        &self,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<Vec<T>, PolicyError> {
+        let meaning = |element: &Value<'_>| {
+            let word = element.string()?;
+            meaning(all, name, word).ok_or_else(|| {
+                let known = || all.iter().map(|value| name(*value));
+                let rest = match near_miss(word, known()) {
+                    Some(near) => format!(", did you mean {}?", quoted(near)),
+                    None => format!("; known here: {}", listed(known())),
+                };
+                element.error(format!("{} is not {}{rest}", quoted(word), element.name))
+            })
+        };
+        self.list()?.iter().map(meaning).collect()
     }
 
     /// The elements of a list of strings, each of them once.

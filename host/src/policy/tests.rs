@@ -1,16 +1,17 @@
 //! Whole policies: what they allow, and how they are put together.
 
+mod attributes;
 mod file;
 mod random;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use offspring_spawn::Signal;
+use offspring_spawn::{Resource, Signal};
 
 use super::*;
 use crate::plan::{Plan, PlanCwd};
-use crate::request::{Request, StdioKind};
+use crate::request::{Attributes, Request, StdioKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -61,6 +62,8 @@ fn a_new_grant_allows_the_bare_program() {
         stdin: StdioKind::Null,
         stdout: StdioKind::Null,
         stderr: StdioKind::Null,
+        attributes: Attributes::default(),
+        rlimits: vec![],
         deadline: None,
     };
     assert_eq!(plan, Ok(expected));
@@ -155,17 +158,21 @@ fn the_first_rule_wins() {
         env: pairs(&[("CI", "1"), ("LANG", "de")]),
         cwd: true,
         stdin: StdioKind::File,
+        attributes: Attributes { umask: Some(0), ..attributes::core(2) },
         ..Request::default()
     };
-    let policy = policy(git().env("LANG", "C"));
+    let grant = git().env("LANG", "C").attributes([Attribute::Rlimits]);
+    let policy = policy(grant.rlimit(Resource::Core, 1));
     type Mend = fn(&mut Request);
-    let mends: [(Rule, Mend); 6] = [
+    let mends: [(Rule, Mend); 8] = [
         (Rule::Program, |request| request.program = "git".into()),
         (Rule::Args, |request| request.args.clear()),
         (Rule::Env, |request| request.env[1].1 = "C".into()),
         (Rule::EnvAllow, |request| drop(request.env.remove(0))),
         (Rule::Cwd, |request| request.cwd = false),
         (Rule::Stdio, |request| request.stdin = StdioKind::Null),
+        (Rule::Attributes, |request| request.attributes.umask = None),
+        (Rule::Rlimits, |request| request.attributes = attributes::core(1)),
     ];
     for (rule, mend) in mends {
         assert_eq!(policy.check(&request).unwrap_err().rule, rule);
@@ -207,6 +214,8 @@ fn what_is_planned() {
         stdin: StdioKind::Inherit,
         stdout: StdioKind::Pipe,
         stderr: StdioKind::File,
+        attributes: Attributes::default(),
+        rlimits: vec![],
         deadline: Some(10 * SECOND),
     };
     assert_eq!(policy.check(&request), Ok(expected));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use offspring_spawn::{Errno, PeakMemory, Stage};
 use wasmtime::component::ResourceTableError;
 
+use super::errno::errno_name;
 use crate::bindings::spawn;
 use crate::bindings::types::{self, ErrorCode};
 use crate::child::{Cause, Exit};
@@ -39,44 +40,6 @@ pub(super) fn error_code(errno: Errno) -> ErrorCode {
 
 pub(super) fn io_error_code(error: &io::Error) -> ErrorCode {
     Errno::from_io_error(error).map_or(ErrorCode::Io, error_code)
-}
-
-/// The error's POSIX name; `None` for one that nothing here gives.
-fn errno_name(errno: Errno) -> Option<&'static str> {
-    Some(match errno {
-        Errno::ACCESS => "EACCES",
-        Errno::PERM => "EPERM",
-        Errno::XDEV => "EXDEV",
-        Errno::NOENT => "ENOENT",
-        Errno::NOEXEC => "ENOEXEC",
-        Errno::NOTDIR => "ENOTDIR",
-        Errno::ISDIR => "EISDIR",
-        Errno::LOOP => "ELOOP",
-        Errno::NAMETOOLONG => "ENAMETOOLONG",
-        Errno::TOOBIG => "E2BIG",
-        Errno::INVAL => "EINVAL",
-        Errno::TXTBSY => "ETXTBSY",
-        Errno::SRCH => "ESRCH",
-        Errno::REMOTE => "EREMOTE",
-        Errno::MFILE => "EMFILE",
-        Errno::NFILE => "ENFILE",
-        Errno::AGAIN => "EAGAIN",
-        Errno::NOMEM => "ENOMEM",
-        Errno::IO => "EIO",
-        Errno::NOSYS => "ENOSYS",
-        Errno::OPNOTSUPP => "EOPNOTSUPP",
-        Errno::BADF => "EBADF",
-        Errno::BUSY => "EBUSY",
-        Errno::NODEV => "ENODEV",
-        Errno::NXIO => "ENXIO",
-        Errno::NOSPC => "ENOSPC",
-        Errno::ROFS => "EROFS",
-        Errno::STALE => "ESTALE",
-        Errno::LIBBAD => "ELIBBAD",
-        Errno::PIPE => "EPIPE",
-        Errno::INTR => "EINTR",
-        _ => return None,
-    })
 }
 
 /// A full table is a limit that the host sets; everything else that goes wrong
@@ -119,6 +82,7 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
         }
         LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
         LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
+        LaunchError::Bounds(errno) => kernel(spawn::Stage::Attribute("bounds".to_owned()), errno),
         LaunchError::Descriptors(errno) => kernel(spawn::Stage::Descriptors, errno),
         LaunchError::Deadline(errno) => {
             kernel(spawn::Stage::Attribute("deadline".to_owned()), errno)
@@ -129,21 +93,14 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
 }
 
 fn stage(stage: Stage) -> spawn::Stage {
-    let attribute = |name: &str| spawn::Stage::Attribute(name.to_owned());
     match stage {
         Stage::Arguments => spawn::Stage::Request,
         Stage::Program | Stage::Exec => spawn::Stage::Exec,
-        Stage::Descriptors | Stage::DescriptorTable | Stage::StandardStream(_) => {
-            spawn::Stage::Descriptors
-        }
+        Stage::Descriptors | Stage::DescriptorTable => spawn::Stage::Descriptors,
+        Stage::StandardStream(number) => spawn::Stage::Passed(number.into()),
+        Stage::Passed(number) => spawn::Stage::Passed(number),
         Stage::Kernel | Stage::Memory | Stage::Clone => spawn::Stage::Clone,
-        Stage::WorkingDirectory => attribute("cwd"),
-        Stage::Cgroup => attribute("group"),
-        Stage::ProcessGroup => attribute("process-group"),
-        Stage::ParentDeathSignal => attribute("parent-death-signal"),
-        Stage::NoNewPrivileges => attribute("no-new-privileges"),
-        Stage::Signals => attribute("signals"),
-        other => attribute(&other.to_string()),
+        attribute => spawn::Stage::Attribute(attribute.name().to_owned()),
     }
 }
 
@@ -232,8 +189,6 @@ mod tests {
 
     #[test]
     fn errors_have_their_posix_names() {
-        assert_eq!(errno_name(Errno::TOOBIG), Some("E2BIG"));
-        assert_eq!(errno_name(Errno::from_raw_os_error(4000)), None);
         assert!(matches!(error_code(Errno::XDEV), ErrorCode::AccessDenied));
     }
 }

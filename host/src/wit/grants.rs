@@ -2,9 +2,10 @@
 
 use offspring_spawn::Kernel;
 
+use super::attributes::rlimit_kind;
 use super::convert::signal_name;
-use crate::bindings::grants::{self, Features, StdioKinds};
-use crate::policy::{Arguments, Cwd, Grant, StdioKinds as Kinds};
+use crate::bindings::grants::{self, Attributes, Features, StdioKinds};
+use crate::policy::{Arguments, Attribute, Cwd, Grant, StdioKinds as Kinds};
 use crate::view::ProcessCtxView;
 
 impl grants::Host for ProcessCtxView<'_> {
@@ -50,12 +51,35 @@ fn grant(grant: &Grant) -> grants::Grant {
             Cwd::Unset | Cwd::Fixed(_) => false,
         },
         stdio: stdio(grant.get_stdio()),
+        attributes: grant.get_attributes().map(attribute).fold(Attributes::default(), |a, b| a | b),
+        rlimits: grant
+            .get_rlimits()
+            .iter()
+            .filter_map(|(resource, most)| Some((rlimit_kind(*resource)?, *most)))
+            .collect(),
         signals: grant.get_signals().map(signal_name).collect(),
         max_children: grant.get_max_children(),
         spawns_per_second: grant.get_spawns_per_second(),
         deadline: grant
             .get_deadline()
             .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn attribute(attribute: Attribute) -> Attributes {
+    match attribute {
+        Attribute::Session => Attributes::SESSION,
+        Attribute::ProcessGroup => Attributes::PROCESS_GROUP,
+        Attribute::SignalMask => Attributes::SIGNAL_MASK,
+        Attribute::DefaultSignals => Attributes::DEFAULT_SIGNALS,
+        Attribute::ResetIds => Attributes::RESET_IDS,
+        Attribute::Scheduler => Attributes::SCHEDULER,
+        Attribute::Nice => Attributes::NICE,
+        Attribute::CpuAffinity => Attributes::CPU_AFFINITY,
+        Attribute::Umask => Attributes::UMASK,
+        Attribute::Rlimits => Attributes::RLIMITS,
+        Attribute::ExitSignal => Attributes::EXIT_SIGNAL,
+        Attribute::RaisePriority => Attributes::RAISE_PRIORITY,
     }
 }
 

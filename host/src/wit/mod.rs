@@ -1,7 +1,9 @@
 //! The WIT edge: each host function finds its resource, asks the core, and
 //! puts the answer into the words of the interface.
 
+mod attributes;
 mod convert;
+mod errno;
 mod grants;
 mod pidfd;
 mod pipe;
@@ -10,6 +12,8 @@ mod spawn;
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::ProcessCtxView;
+
+impl crate::bindings::attributes::Host for ProcessCtxView<'_> {}
 
 impl types::Host for ProcessCtxView<'_> {
     fn convert_error_code(

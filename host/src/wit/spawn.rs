@@ -1,17 +1,19 @@
 //! The interface `spawn`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use offspring_spawn::Rlimit;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
+use super::attributes::{rlimit_resource, scheduler_policy, signals};
 use super::convert::{launch_error, too_many_resources};
 use crate::bindings::spawn::{self, Input, Output, Spawned};
-use crate::bindings::types::ErrorCode;
+use crate::bindings::types::{ErrorCode, Signal};
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
-use crate::request::StdioKind;
+use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
 use crate::view::ProcessCtxView;
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
@@ -83,6 +85,105 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         Ok(())
     }
 
+    fn session(&mut self, this: Resource<Command>, new: bool) -> wasmtime::Result<()> {
+        self.attributes(&this)?.session = new;
+        Ok(())
+    }
+
+    fn process_group(
+        &mut self,
+        this: Resource<Command>,
+        group: spawn::ProcessGroup,
+    ) -> wasmtime::Result<()> {
+        let (group, leader) = match group {
+            spawn::ProcessGroup::New => (ProcessGroup::New, Weak::new()),
+            spawn::ProcessGroup::Join(child) => {
+                (ProcessGroup::Joined, Arc::downgrade(self.table.get(&child)?.process()))
+            }
+        };
+        let command = self.table.get_mut(&this)?;
+        command.request.attributes.process_group = Some(group);
+        command.leader = leader;
+        Ok(())
+    }
+
+    fn signal_mask(
+        &mut self,
+        this: Resource<Command>,
+        blocked: Vec<Signal>,
+    ) -> Result<(), ErrorCodeFailure> {
+        self.attributes(&this)?.signal_mask = Some(signals(blocked)?);
+        Ok(())
+    }
+
+    fn default_signals(
+        &mut self,
+        this: Resource<Command>,
+        wanted: Vec<Signal>,
+    ) -> Result<(), ErrorCodeFailure> {
+        self.attributes(&this)?.default_signals = Some(signals(wanted)?);
+        Ok(())
+    }
+
+    fn reset_ids(&mut self, this: Resource<Command>, reset: bool) -> wasmtime::Result<()> {
+        self.attributes(&this)?.reset_ids = reset;
+        Ok(())
+    }
+
+    fn scheduler(
+        &mut self,
+        this: Resource<Command>,
+        policy: Option<spawn::SchedulerPolicy>,
+        priority: i32,
+    ) -> wasmtime::Result<()> {
+        let policy = policy.map(scheduler_policy);
+        self.attributes(&this)?.scheduler = Some(Scheduler { policy, priority });
+        Ok(())
+    }
+
+    fn nice(&mut self, this: Resource<Command>, value: i32) -> wasmtime::Result<()> {
+        self.attributes(&this)?.nice = Some(value);
+        Ok(())
+    }
+
+    fn cpu_affinity(
+        &mut self,
+        this: Resource<Command>,
+        processors: Vec<u16>,
+    ) -> wasmtime::Result<()> {
+        self.attributes(&this)?.cpu_affinity = Some(processors.into_iter().collect());
+        Ok(())
+    }
+
+    fn umask(&mut self, this: Resource<Command>, mask: u32) -> wasmtime::Result<()> {
+        self.attributes(&this)?.umask = Some(mask);
+        Ok(())
+    }
+
+    fn rlimit(
+        &mut self,
+        this: Resource<Command>,
+        kind: spawn::RlimitKind,
+        soft: Option<u64>,
+        hard: Option<u64>,
+    ) -> wasmtime::Result<()> {
+        let limit = Rlimit { current: soft, maximum: hard };
+        self.attributes(&this)?.set_rlimit(rlimit_resource(kind), limit);
+        Ok(())
+    }
+
+    fn exit_signal(
+        &mut self,
+        this: Resource<Command>,
+        signal: spawn::ExitSignal,
+    ) -> wasmtime::Result<()> {
+        self.attributes(&this)?.exit_signal = Some(match signal {
+            spawn::ExitSignal::Chld => ExitSignal::Chld,
+            spawn::ExitSignal::None => ExitSignal::None,
+        });
+        Ok(())
+    }
+
     fn spawn(&mut self, this: Resource<Command>) -> Result<Spawned, SpawnFailure> {
         let command = self.table.get(&this)?;
         let launched = self.ctx.launch(command).map_err(|error| {
@@ -115,6 +216,13 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 }
 
 impl ProcessCtxView<'_> {
+    fn attributes(
+        &mut self,
+        this: &Resource<Command>,
+    ) -> Result<&mut Attributes, ResourceTableError> {
+        Ok(&mut self.table.get_mut(this)?.request.attributes)
+    }
+
     fn set_output(
         &mut self,
         this: &Resource<Command>,

@@ -38,10 +38,63 @@ pub fn started(command: &mut Command) -> (Child, String) {
 
 /// A child with a child of its own, both of which run until they are killed
 /// and hold the file open whose path is this guest's last argument.
-pub fn family() -> Child {
+pub fn family(change: impl FnOnce(&mut Command)) -> Child {
     let path = std::env::args().next_back().expect("the path of a file");
     let mut script = sh("exec 9>\"$1\"; sleep 100000 & echo started; wait");
-    started(script.arg(path)).0
+    change(script.arg(path));
+    started(&mut script).0
+}
+
+/// A child that prints one of the kernel's files about itself.
+pub fn read(path: &str) -> Command {
+    let mut command = Command::new("cat");
+    command.arg(path);
+    command
+}
+
+/// What `/proc/self/status` says, which a command prints, behind a name.
+pub fn status(command: &mut Command, name: &str) -> String {
+    let text = text(command);
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = lines.find(|(field, _)| *field == name).expect("a field of this name");
+    value.trim().to_owned()
+}
+
+/// Some fields of proc_pid_stat(5).
+#[derive(Debug)]
+pub struct Stat {
+    /// Its process id.
+    pub pid: i64,
+    /// Its process group.
+    pub group: i64,
+    /// Its session.
+    pub session: i64,
+    /// The foreground group of its terminal; -1 without one.
+    pub foreground: i64,
+    /// Its nice value.
+    pub nice: i64,
+    /// Its real-time priority.
+    pub priority: i64,
+    /// Its scheduling policy.
+    pub policy: i64,
+}
+
+/// What `/proc/self/stat` says, which a command prints.
+pub fn stat(command: &mut Command) -> Stat {
+    let text = text(command);
+    let (pid, rest) = text.split_once(' ').expect("fields");
+    let (_, rest) = rest.rsplit_once(") ").expect("a name");
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let field = |number: usize| fields[number - 3].parse().expect("a number");
+    Stat {
+        pid: pid.parse().expect("a number"),
+        group: field(5),
+        session: field(6),
+        foreground: field(8),
+        nice: field(19),
+        priority: field(40),
+        policy: field(41),
+    }
 }
 
 /// Reads a line, and nothing behind it.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use offspring_spawn::Signal;
+use offspring_spawn::{Resource, Signal};
 
 use crate::policy::file::{FILE, LIMITS, PROGRAM};
+use crate::policy::text::listed;
 use crate::policy::*;
 use crate::request::StdioKind;
 
@@ -18,6 +19,8 @@ env-inherit = ["PATH", "HOME"]
 env-allow = ["CI", "GIT_AUTHOR_*"]
 cwd = "preopens"
 stdio = ["null", "piped", "inherit", "file"]
+attributes = ["session", "rlimits"]
+rlimits = { nofile = 256, core = 0 }
 signals = ["TERM", "SIGINT"]
 max-children = 4
 spawns-per-second = 10
@@ -60,6 +63,9 @@ fn everything_as_in_code() {
         .env_allow("GIT_AUTHOR_*".parse().unwrap())
         .cwd_found(Cwd::Preopens, cwd_location)
         .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File])
+        .attributes([Attribute::Session, Attribute::Rlimits])
+        .rlimit(Resource::Nofile, 256)
+        .rlimit(Resource::Core, 0)
         .signals([Signal::TERM, Signal::INT])
         .max_children(4)
         .spawns_per_second(10)
@@ -69,7 +75,7 @@ fn everything_as_in_code() {
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:17:8");
+    assert_eq!(location.to_string(), "p.toml:19:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
@@ -175,13 +181,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
 ];
 
-/// As above, with every line the third of a grant.
+/// As above, with every line the third of a grant; `{keys}` stands for all that
+/// a grant may have.
 const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
-    (
-        "group = 'build'",
-        "3:1: unknown key `group`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
-         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `spawns-per-second`, `deadline`",
-    ),
+    ("group = 'build'", "3:1: unknown key `group`; known here: {keys}"),
     ("  env_allow = []", "3:3: unknown key `env_allow`, did you mean `env-allow`?"),
     ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
     ("dead-line = '1s'", "3:1: unknown key `dead-line`, did you mean `deadline`?"),
@@ -233,6 +236,26 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "signals = ['TERM', 'TREM']",
         "3:20: an element of `signals` must be a signal such as \"TERM\", not \"TREM\"",
     ),
+    ("attributes = 'session'", "3:14: `attributes` must be a list of strings, not \"session\""),
+    (
+        "attributes = ['umask', 'sesion']",
+        "3:24: `sesion` is not an element of `attributes`, did you mean `session`?",
+    ),
+    (
+        "attributes = ['x']",
+        "3:15: `x` is not an element of `attributes`; known here: `session`, `process-group`, \
+         `signal-mask`, `default-signals`, `reset-ids`, `scheduler`, `nice`, `cpu-affinity`, \
+         `umask`, `rlimits`, `exit-signal`, `raise-priority`",
+    ),
+    (
+        "attributes = ['umask', 'raise-priority']",
+        "3:24: `raise-priority` is of no use without `nice` or `scheduler`",
+    ),
+    ("rlimits = { nofiles = 1 }", "3:13: unknown key `nofiles`, did you mean `nofile`?"),
+    (
+        "rlimits = { core = 'none' }",
+        "3:20: `core` must be a whole number from 0 to 18446744073709551615, not \"none\"",
+    ),
     ("signals = [15]", "3:12: an element of `signals` must be a string, not 15"),
     ("max-children = 0", "3:16: `max-children` must be a whole number from 1 to 4294967295, not 0"),
     (
@@ -251,11 +274,7 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "deadline = 1979-05-27",
         "3:12: `deadline` must be a time such as \"30s\", \"1m30s\" or \"500ms\", not a date",
     ),
-    (
-        "[program.git.sandbox]",
-        "3:14: unknown key `sandbox`; known here: `path`, `arg0`, `args`, `env`, `env-inherit`, \
-         `env-allow`, `cwd`, `stdio`, `signals`, `max-children`, `spawns-per-second`, `deadline`",
-    ),
+    ("[program.git.sandbox]", "3:14: unknown key `sandbox`; known here: {keys}"),
 ];
 
 #[test]
@@ -266,6 +285,7 @@ fn mistakes() {
     let files = MISTAKES.iter().map(|(text, error)| ((*text).to_owned(), error));
     for (text, expected) in files.chain(in_a_grant) {
         let error = Policy::parse("p.toml", &text).expect_err(&text);
+        let expected = expected.replace("{keys}", &listed(PROGRAM.iter().copied()));
         assert_eq!(error.to_string(), format!("p.toml:{expected}"), "{text}");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::attributes;
 use super::file::EVERYTHING;
 use crate::plan::PlanCwd;
 use crate::policy::*;
-use crate::request::{Request, StdioKind};
+use crate::request::{Attributes, Request, StdioKind};
 
 /// A small generator (xorshift), so that every run is the same.
 struct Random(u64);
@@ -60,7 +61,8 @@ fn grant(random: &mut Random, name: &str) -> Grant {
     let mut grant = Grant::new(name, format!("/bin/{name}"))
         .arguments(random.pick(&[Arguments::None, Arguments::Any]))
         .cwd(random.pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())]).clone())
-        .stdio(random.some(KINDS));
+        .stdio(random.some(KINDS))
+        .attributes(random.some(attributes::CHOICES).into_iter().map(|(word, _)| word));
     for name in random.some(&["LANG", "PATH", "A"]) {
         grant = grant.env(name, "1");
     }
@@ -91,8 +93,20 @@ fn request(random: &mut Random) -> Request {
         stdin: random.pick(KINDS),
         stdout: random.pick(KINDS),
         stderr: random.pick(KINDS),
+        attributes: attributes(random),
         deadline: random.pick(&[None, Some(Duration::ZERO), Some(Duration::MAX)]),
     }
+}
+
+/// Mostly none.
+fn attributes(random: &mut Random) -> Attributes {
+    let mut chosen = Attributes::default();
+    if random.below(4) == 0 {
+        for (_, choose) in random.some(attributes::CHOICES) {
+            choose(&mut chosen);
+        }
+    }
+    chosen
 }
 
 #[test]
@@ -135,6 +149,13 @@ fn a_plan_has_nothing_that_was_not_granted() {
         let stdio = [plan.stdin, plan.stdout, plan.stderr];
         assert_eq!(stdio, [request.stdin, request.stdout, request.stderr]);
         assert!(stdio.into_iter().all(|kind| grant.get_stdio().contains(kind)));
+        assert_eq!(plan.attributes, request.attributes);
+        for (word, choose) in attributes::CHOICES {
+            let mut chosen = plan.attributes.clone();
+            choose(&mut chosen);
+            let granted = grant.get_attributes().any(|allowed| allowed == *word);
+            assert!(granted || chosen != plan.attributes, "{word:?}");
+        }
         assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
         assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
         for deadline in [grant.get_deadline(), request.deadline].into_iter().flatten() {

@@ -3,7 +3,7 @@
 use test_programs::family;
 
 fn main() {
-    let child = family();
+    let child = family(|_| ());
     println!("waiting");
     let status = child.pidfd().wait().expect("it ends");
     println!("{status}");

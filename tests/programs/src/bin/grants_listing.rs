@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use offspring_guest::{Arguments, Signal, features, grants, limits};
+use offspring_guest::{Arguments, Attribute, Resource, Signal, features, grants, limits};
 
 fn main() {
     let [plain, full] = &grants()[..] else { panic!("two grants, in order: {:?}", grants()) };
@@ -12,6 +12,7 @@ fn main() {
     assert_eq!(plain.arguments, Arguments::None);
     assert!(plain.env.is_empty() && plain.signals.is_empty() && !plain.cwd);
     assert!(!plain.stdio.inherit && !plain.stdio.piped && !plain.stdio.file);
+    assert!(plain.attributes.is_empty() && plain.rlimits.is_empty());
     assert_eq!((plain.max_children, plain.deadline), (None, None));
     assert_eq!(plain.spawns_per_second, None);
 
@@ -19,6 +20,9 @@ fn main() {
     assert_eq!(full.arguments, Arguments::Any);
     assert_eq!(full.env, ["CHOSEN", "LC_*"]);
     assert!(full.cwd && full.stdio.inherit && full.stdio.piped && full.stdio.file);
+    let attributes = [Attribute::Session, Attribute::Nice, Attribute::RaisePriority];
+    assert_eq!(full.attributes, attributes);
+    assert_eq!(full.rlimits, [(Resource::AddressSpace, 1 << 32), (Resource::Nofile, 256)]);
     assert_eq!(full.signals, [Signal::INT, Signal::TERM]);
     assert_eq!((full.max_children, full.spawns_per_second), (Some(4), Some(5)));
     assert_eq!(full.deadline, Some(Duration::from_millis(90_500)));

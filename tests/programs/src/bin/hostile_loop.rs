@@ -3,7 +3,7 @@
 use test_programs::family;
 
 fn main() {
-    let _child = family();
+    let _child = family(|_| ());
     println!("started");
     loop {
         std::hint::spin_loop();

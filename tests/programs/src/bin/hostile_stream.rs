@@ -5,7 +5,7 @@ use offspring_guest::__internal::pipe::{PipeWriter, create};
 use test_programs::family;
 
 fn main() {
-    let _child = family();
+    let _child = family(|_| ());
     let (_reader, writer) = create().expect("a pipe");
     let stream = PipeWriter::into_stream(writer);
     let permit = usize::try_from(stream.check_write().expect("there is room")).expect("not much");

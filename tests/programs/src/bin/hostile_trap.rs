@@ -6,7 +6,7 @@ use std::hint::black_box;
 use test_programs::family;
 
 fn main() {
-    let child = family();
+    let child = family(|_| ());
     match std::env::args().nth(1).as_deref() {
         Some("panic") => panic!("on purpose"),
         Some("abort") => std::process::abort(),

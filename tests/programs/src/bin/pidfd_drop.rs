@@ -6,7 +6,7 @@ use std::io::Read;
 use test_programs::{family, sh, started};
 
 fn main() {
-    let mut child = family();
+    let mut child = family(|_| ());
     let mut stdout = child.stdout.take().expect("it is piped");
     drop(child);
     let mut rest = Vec::new();

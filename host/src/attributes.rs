@@ -1,0 +1,95 @@
+//! What a plan says of a child's attributes, in the engine's words.
+
+use std::sync::Weak;
+
+use offspring_spawn::{Errno, Resource, Rlimit, Signal, SignalSet, SpawnError, Stage};
+
+use crate::child::ChildProcess;
+use crate::request::{Attributes, ExitSignal, ProcessGroup};
+
+/// Sets what the guest chose and the policy allows, on a command that has the
+/// host's defaults already.
+///
+/// # Errors
+/// When the group to join is not there.
+pub(crate) fn set(
+    engine: &mut offspring_spawn::Command,
+    attributes: &Attributes,
+    leader: &Weak<ChildProcess>,
+) -> Result<(), SpawnError> {
+    // Without `..`: what is added cannot be forgotten here.
+    let Attributes {
+        session,
+        process_group,
+        signal_mask,
+        default_signals,
+        reset_ids,
+        scheduler,
+        nice,
+        cpu_affinity,
+        umask,
+        rlimits,
+        exit_signal,
+    } = attributes;
+    if *session {
+        // It leads a group, the session's: to ask for one besides is EPERM.
+        engine.new_process_group(false).new_session(true);
+    }
+    match process_group {
+        Some(ProcessGroup::Joined) => {
+            let gone = || SpawnError { stage: Stage::ProcessGroup, errno: Errno::SRCH };
+            leader.upgrade().ok_or_else(gone)?.lend_group(engine)?;
+        }
+        Some(ProcessGroup::New) => {
+            engine.new_process_group(!session);
+        }
+        None => {}
+    }
+    if let Some(blocked) = signal_mask {
+        engine.signal_mask(*blocked);
+    }
+    if let Some(signals) = default_signals {
+        let standard = standard_signals();
+        engine.default_signals(standard.iter().chain(signals.iter()).collect());
+    }
+    engine.reset_ids(*reset_ids);
+    if let Some(scheduler) = scheduler {
+        match scheduler.policy {
+            Some(policy) => engine.scheduler(policy, scheduler.priority),
+            None => engine.scheduler_priority(scheduler.priority),
+        };
+    }
+    if let Some(value) = nice {
+        engine.nice(*value);
+    }
+    if let Some(processors) = cpu_affinity {
+        engine.cpu_affinity(processors.iter());
+    }
+    if let Some(mask) = umask {
+        engine.umask(*mask);
+    }
+    set_rlimits(engine, rlimits);
+    match exit_signal {
+        Some(ExitSignal::None) => {
+            engine.exit_signal(None);
+        }
+        Some(ExitSignal::Chld) | None => {}
+    }
+    Ok(())
+}
+
+/// Sets resource limits.
+pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Resource, Rlimit)]) {
+    for (resource, limit) in rlimits {
+        engine.limit(*resource, *limit);
+    }
+}
+
+/// The signals that have a meaning of their own, which all have their default
+/// action in a child: what this process ignores, as what is started in the
+/// background does SIGINT, is no matter of a guest's. The other signals are for
+/// programs to agree on.
+pub(crate) fn standard_signals() -> SignalSet {
+    const LAST: i32 = 31;
+    (1..=LAST).filter_map(Signal::from_raw).collect()
+}
