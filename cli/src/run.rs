@@ -1,8 +1,10 @@
 //! `offspring run`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
+use offspring::policy::Grant;
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceTable};
@@ -14,6 +16,9 @@ use crate::{component, grants, stop};
 
 /// What a shell reports for a program that aborts, and wasmtime for a trap.
 const TRAPPED: u8 = 134;
+
+/// How long it may take to kill what has used up its grace period.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 struct State {
     // Dropped first: children hold descriptors of the table's files.
@@ -49,7 +54,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     offspring::add_to_linker(&mut linker)?;
 
-    stop::on_signals(process.children())?;
+    let children = process.children();
+    stop::on_signals(children.clone())?;
+    let grace = process.policy().grants().iter().filter_map(Grant::get_grace).max();
     let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -65,6 +72,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     });
     // Ends its children before we end.
     drop(store);
+    if let Some(grace) = grace {
+        children.wait_until_gone(grace + LAST_MOMENT);
+    }
     exit_code(ended?)
 }
 

@@ -3,6 +3,7 @@
 use crate::bindings::spawn;
 use crate::{ExitStatus, Output, PidFd, PipeReader, PipeWriter, ResourceUsage, poll};
 use std::io::{self, Read};
+use std::time::Duration;
 
 /// The end of a pipe that is a child's standard input.
 pub type ChildStdin = PipeWriter;
@@ -42,6 +43,12 @@ impl Child {
     /// ended.
     pub fn kill(&mut self) -> io::Result<()> {
         self.pidfd.kill()
+    }
+
+    /// Asks the process and its process group to end, by SIGTERM, and kills what
+    /// is left after `grace`. Returns at once: wait as usual.
+    pub fn terminate(&mut self, grace: Duration) -> io::Result<()> {
+        self.pidfd.terminate(grace)
     }
 
     /// Closes the standard input, if it is piped, and waits until the process

@@ -59,7 +59,7 @@ pub use grants::{
 pub use pidfd::{PidFd, wait_any};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use signal::Signal;
-pub use status::{Cause, ExitStatus, Output, PeakMemory, ResourceUsage};
+pub use status::{Cause, Change, ExitStatus, Output, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
 pub use wasip2::io::poll::{Pollable, poll};
 

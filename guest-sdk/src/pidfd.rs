@@ -2,7 +2,7 @@
 
 use crate::bindings::pidfd as host;
 use crate::error::from_host;
-use crate::{ExitStatus, Pollable, ResourceUsage, Signal, SpawnError, poll};
+use crate::{Change, ExitStatus, Pollable, ResourceUsage, Signal, SpawnError, poll};
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -69,6 +69,51 @@ impl PidFd {
     /// when the process has already ended.
     pub fn kill(&self) -> io::Result<()> {
         self.0.kill().map_err(from_host)
+    }
+
+    /// Sends the first thread of the process alone a signal that its grant
+    /// allows.
+    pub fn send_thread_signal(&self, signal: Signal) -> io::Result<()> {
+        self.0.send_signal(signal.to_host(), host::SignalScope::Thread).map_err(from_host)
+    }
+
+    /// Asks the process and its process group to end, by SIGTERM, and kills what
+    /// is left after `grace`. Returns at once: wait as usual. Always allowed, and
+    /// no error when the process has already ended.
+    pub fn terminate(&self, grace: Duration) -> io::Result<()> {
+        self.0.terminate(nanoseconds(grace)).map_err(from_host)
+    }
+
+    /// Waits until the process is stopped or continued, and says which, or
+    /// `None` when it has ended. Of several changes the last is told.
+    ///
+    /// # Errors
+    ///
+    /// - `QuotaExceeded`: too many processes are watched.
+    #[doc(alias = "WUNTRACED")]
+    #[doc(alias = "WCONTINUED")]
+    pub fn wait_change(&self) -> io::Result<Option<Change>> {
+        let changes = self.changes()?;
+        loop {
+            if let Some(change) = self.last_change()? {
+                return Ok(Some(change));
+            }
+            if self.try_wait()?.is_some() {
+                return Ok(None);
+            }
+            changes.block();
+        }
+    }
+
+    /// Says what happened last to a process that goes on living, once.
+    pub fn last_change(&self) -> io::Result<Option<Change>> {
+        Ok(self.0.last_change().map_err(from_host)?.map(Change::from))
+    }
+
+    /// Returns a pollable that is ready when there is a change to be told, or
+    /// the process has ended. It must be dropped before this handle.
+    pub fn changes(&self) -> io::Result<Pollable> {
+        self.0.subscribe_changes().map_err(from_host)
     }
 
     /// Returns the number of the process: for messages only, since nothing

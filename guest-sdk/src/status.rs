@@ -1,7 +1,7 @@
 //! How a process ended, and what it used.
 
 use crate::Signal;
-use crate::bindings::types;
+use crate::bindings::{pidfd, types};
 use std::fmt;
 use std::time::Duration;
 
@@ -32,6 +32,24 @@ pub enum Cause {
     Killed,
     /// The host killed it.
     KilledByHost,
+}
+
+/// What happens to a process that goes on living.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// It runs again.
+    Continued,
+}
+
+impl From<pidfd::Change> for Change {
+    fn from(change: pidfd::Change) -> Self {
+        match change {
+            pidfd::Change::Stopped(signal) => Self::Stopped(Signal::from_host(signal)),
+            pidfd::Change::Continued => Self::Continued,
+        }
+    }
 }
 
 impl ExitStatus {

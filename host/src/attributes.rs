@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use offspring_spawn::{Errno, Resource, Rlimit, Signal, SignalSet, SpawnError, Stage};
 
-use crate::child::ChildProcess;
+use crate::process::ChildProcess;
 use crate::request::{Attributes, ExitSignal, ProcessGroup};
 
 /// Sets what the guest chose and the policy allows, on a command that has the

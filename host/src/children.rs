@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::child::{Cause, ChildProcess};
+use offspring_spawn::Release;
+
+use crate::child::Cause;
+use crate::process::{ChildProcess, Ending};
 use crate::quota::{Quota, Share};
 
 /// The live children of one guest, for its host: cheap to clone, and usable
@@ -15,16 +18,26 @@ pub struct Children(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Notified when a child is taken out that was about to be started.
-    fewer: Condvar,
+    /// Notified when a child is taken out, or has been started.
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// `None` for a child that is about to be started.
-    live: BTreeMap<u64, Option<Weak<ChildProcess>>>,
+    live: BTreeMap<u64, Place>,
     next: u64,
     closed: bool,
+}
+
+/// What a child is to its host.
+#[derive(Debug)]
+enum Place {
+    /// About to be started, and not by whom.
+    Reserved,
+    Starting(Weak<ChildProcess>),
+    Started(Weak<ChildProcess>),
+    /// Nobody holds it: it was asked to end, and has its grace period.
+    Released(Release),
 }
 
 /// How long to wait for a spawn to find out that the host is ending. One that
@@ -55,24 +68,42 @@ impl Children {
         self.len() == 0
     }
 
-    /// Kills every child with its process group, and lets the guest start no
-    /// more. For a host that is about to end: the guest itself goes on until
-    /// its store is dropped.
+    /// Kills every child with its process group, also those that are about to be
+    /// started or have a grace period left, and lets the guest start no more. For
+    /// a host that is about to end: the guest itself goes on until its store is
+    /// dropped.
     ///
     /// A spawn that has begun on another thread is waited for, for a second at
-    /// most, and its child is killed too.
+    /// most.
     pub fn shut_down(&self) {
         let mut state = self.state();
         state.closed = true;
-        let live: Vec<_> = state.started().collect();
+        let live = state.processes();
+        for place in state.live.values() {
+            if let Place::Released(release) = place {
+                release.revoke();
+            }
+        }
         drop(state);
         for process in live {
             // Those that have ended need no killing.
-            let _ = process.kill(Cause::KilledByHost);
+            let _ = process.end(Cause::KilledByHost, Ending::Kill);
         }
-        let starting = |state: &mut State| state.live.values().any(Option::is_none);
+        let is_starting = |state: &mut State| {
+            state.live.values().any(|place| matches!(place, Place::Reserved | Place::Starting(_)))
+        };
         let state = self.state();
-        drop(self.0.fewer.wait_timeout_while(state, PATIENCE, starting));
+        drop(self.0.changed.wait_timeout_while(state, PATIENCE, is_starting));
+    }
+
+    /// Waits until there are none, for so long at most: those that were asked to
+    /// end when their store was dropped have their grace period still. Returns
+    /// whether there are none.
+    pub fn wait_until_gone(&self, timeout: Duration) -> bool {
+        let is_left = |state: &mut State| !state.live.is_empty();
+        let state = self.state();
+        let waited = self.0.changed.wait_timeout_while(state, timeout, is_left);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Takes the place of a child that is about to be started, unless the host
@@ -84,17 +115,37 @@ impl Children {
         }
         let id = state.next;
         state.next += 1;
-        state.live.insert(id, None);
+        state.live.insert(id, Place::Reserved);
         Some(Membership { children: self.clone(), id })
     }
 
-    /// Says who has a place. Returns whether the host lets it live.
-    pub(crate) fn started(&self, id: u64, process: &Arc<ChildProcess>) -> bool {
-        let mut state = self.state();
-        let open = !state.closed;
-        if open && let Some(place) = state.live.get_mut(&id) {
-            *place = Some(Arc::downgrade(process));
+    /// Says who has a place and is about to be started. Returns whether the
+    /// host lets it.
+    pub(crate) fn starting(&self, id: u64, process: &Arc<ChildProcess>) -> bool {
+        self.put(id, Place::Starting(Arc::downgrade(process)))
+    }
+
+    /// Says that it has been started.
+    pub(crate) fn started(&self, id: u64, process: &Arc<ChildProcess>) {
+        self.put(id, Place::Started(Arc::downgrade(process)));
+    }
+
+    /// Says that nobody holds it any more.
+    pub(crate) fn released(&self, id: u64, release: Release) {
+        if !self.put(id, Place::Released(release.clone())) {
+            release.revoke();
         }
+    }
+
+    /// Changes a place that there still is. Returns whether the host goes on.
+    fn put(&self, id: u64, now: Place) -> bool {
+        let mut state = self.state();
+        if let Some(place) = state.live.get_mut(&id) {
+            *place = now;
+        }
+        let open = !state.closed;
+        drop(state);
+        self.0.changed.notify_all();
         open
     }
 
@@ -108,7 +159,7 @@ impl Children {
     }
 
     fn notice_ends(&self) {
-        let live: Vec<_> = self.state().started().collect();
+        let live = self.state().processes();
         for process in live {
             // A failure leaves it counted.
             let _ = process.try_wait();
@@ -121,8 +172,14 @@ impl Children {
 }
 
 impl State {
-    fn started(&self) -> impl Iterator<Item = Arc<ChildProcess>> {
-        self.live.values().flatten().filter_map(Weak::upgrade)
+    /// Those that somebody holds. To be dropped when this is unlocked: dropping
+    /// the last hold of one ends it, and its place changes.
+    fn processes(&self) -> Vec<Arc<ChildProcess>> {
+        let held = self.live.values().filter_map(|place| match place {
+            Place::Starting(process) | Place::Started(process) => process.upgrade(),
+            Place::Reserved | Place::Released(_) => None,
+        });
+        held.collect()
     }
 }
 
@@ -136,6 +193,6 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let removed = self.children.state().live.remove(&self.id);
         drop(removed);
-        self.children.0.fewer.notify_all();
+        self.children.0.changed.notify_all();
     }
 }

@@ -9,8 +9,8 @@ use offspring_spawn::{Errno, Stdio};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::fcntl_dupfd_cloexec;
 
-use crate::child::ChildProcess;
 use crate::pipe::Pipe;
+use crate::process::ChildProcess;
 use crate::quota::{Quota, Share};
 use crate::request::{NAME_MAX, Request, StdioKind};
 

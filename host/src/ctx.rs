@@ -13,6 +13,7 @@ use crate::policy::{Cwd, Grant, Policy};
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::refusals::Refusals;
+use crate::watch;
 
 /// What one guest may start, and what it has started: the state of this crate
 /// in a store.
@@ -25,6 +26,7 @@ pub struct ProcessCtx {
     pub(crate) children: Children,
     pub(crate) held: Quota,
     pub(crate) pipes: Quota,
+    pub(crate) watched: Quota,
     pub(crate) command_bytes: Quota,
     pub(crate) spawns: Rate,
     pub(crate) refusals: Refusals,
@@ -95,7 +97,9 @@ impl ProcessCtxBuilder {
     /// which it also does when this process is killed.
     ///
     /// Only for hosts whose guests run on a thread that lives as long as the
-    /// process, such as the main one. Elsewhere children would die at random.
+    /// process, such as the main one, and for those that are linked by
+    /// [`add_to_linker_async`](crate::add_to_linker_async), where children are
+    /// started by such threads. Elsewhere they would die at random.
     pub fn die_with_thread(mut self, yes: bool) -> ProcessCtxBuilder {
         self.die_with_thread = yes;
         self
@@ -126,6 +130,7 @@ impl ProcessCtxBuilder {
             children: Children::new(),
             held: Quota::new(limits.max_children),
             pipes: Quota::new(limits.max_pipes),
+            watched: Quota::new(watch::MAX),
             refusals: Refusals::default(),
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             spawns: Rate::new(limits.spawns_per_second, limits.burst()),

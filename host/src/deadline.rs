@@ -56,6 +56,12 @@ impl Deadline {
     }
 }
 
+impl Deadline {
+    pub(crate) fn is_before(&self, other: &Deadline) -> bool {
+        self.0 < other.0
+    }
+}
+
 impl Drop for Deadline {
     fn drop(&mut self) {
         let mut schedule = schedule();

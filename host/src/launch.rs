@@ -8,12 +8,14 @@ use offspring_spawn::{Errno, SpawnError};
 
 use crate::attributes;
 use crate::bounds;
-use crate::child::{Alive, Child, ChildProcess};
+use crate::child::{Cause, Child};
+use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::pipe::{PipeReader, PipeWriter};
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::Denied;
+use crate::process::{Alive, ChildProcess};
 use crate::quota::Share;
 use crate::rate::TooOften;
 use crate::request::{Malformed, StdioKind};
@@ -46,15 +48,29 @@ pub(crate) enum LaunchError {
     Descriptors(Errno),
     #[error("no thread to wait for the deadline: {0}")]
     Deadline(Errno),
+    #[error("the deadline passed before the program was executed")]
+    TimedOut,
     #[error("the host is ending")]
     ShutDown,
     #[error(transparent)]
     Engine(#[from] SpawnError),
 }
 
+/// Everything that one spawn needs, checked, counted and opened.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    engine: offspring_spawn::Command,
+    process: Arc<ChildProcess>,
+    place: u64,
+    children: Children,
+    pipes: [Option<Share>; 3],
+    grant: usize,
+}
+
 impl ProcessCtx {
-    /// Checks what the guest asks for against the policy and starts it.
-    pub(crate) fn launch(&self, command: &Command) -> Result<Launched, LaunchError> {
+    /// Checks what the guest asks for against the policy and makes it ready to
+    /// start.
+    pub(crate) fn prepare(&self, command: &Command) -> Result<Prepared, LaunchError> {
         if !command.is_counted() {
             return Err(LaunchError::LimitReached {
                 rule: "limits.max-argument-bytes",
@@ -68,17 +84,15 @@ impl ProcessCtx {
             self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
         }
         let granted = &self.granted[plan.grant];
-        let reserved = self.reserve(&plan, granted)?;
+        let Reserved { held, alive, pipes } = self.reserve(&plan, granted)?;
         self.take_spawn(granted, Instant::now())?;
+        let engine = self.engine(command, &plan, granted)?;
 
-        let mut child = self.prepare(command, &plan, granted)?.spawn()?;
-        let [stdin, stdout, stderr] =
-            [child.stdin.take(), child.stdout.take(), child.stderr.take()];
-        let [stdin_share, stdout_share, stderr_share] = reserved.pipes;
-
-        let place = reserved.alive._membership.id();
-        let process = Arc::new(ChildProcess::new(child, reserved.alive, reserved.held));
-        if !self.children.started(place, &process) {
+        let place = alive.membership.id();
+        let children = self.children.clone();
+        let process = ChildProcess::new(alive, held, plan.grace, children.clone());
+        let process = Arc::new(process);
+        if !children.starting(place, &process) {
             return Err(LaunchError::ShutDown);
         }
         if let Some(after) = plan.deadline {
@@ -86,12 +100,7 @@ impl ProcessCtx {
                 LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
             })?;
         }
-        Ok(Launched {
-            child: Child::new(process, plan.grant),
-            stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share)),
-            stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share)),
-            stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share)),
-        })
+        Ok(Prepared { engine, process, place, children, pipes, grant: plan.grant })
     }
 
     /// Takes what the child will need of the guest's limits.
@@ -117,7 +126,7 @@ impl ProcessCtx {
         };
         Ok(Reserved {
             held,
-            alive: Alive { _membership: membership, _share: live },
+            alive: Alive { membership, _share: live },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
         })
     }
@@ -136,7 +145,7 @@ impl ProcessCtx {
     }
 
     /// Puts the plan into the engine's words.
-    fn prepare(
+    fn engine(
         &self,
         command: &Command,
         plan: &Plan,
@@ -177,6 +186,54 @@ impl ProcessCtx {
         attributes::set_rlimits(&mut engine, &plan.rlimits);
         attributes::set(&mut engine, &plan.attributes, &command.leader)?;
         Ok(engine)
+    }
+}
+
+impl Prepared {
+    /// Starts the process. The calling thread sleeps until its program is
+    /// executed, or somebody ends it.
+    pub(crate) fn start(self) -> Result<Launched, LaunchError> {
+        let made = self.engine.spawn_abortable(&self.process.abort());
+        self.finish(made)
+    }
+
+    /// The same on another thread. When this is dropped, nothing is left.
+    pub(crate) async fn start_elsewhere(self) -> Result<Launched, LaunchError> {
+        let made = self.engine.clone().spawn_async_abortable(self.process.abort()).await;
+        self.finish(made)
+    }
+
+    fn finish(
+        self,
+        made: Result<offspring_spawn::Child, SpawnError>,
+    ) -> Result<Launched, LaunchError> {
+        let Prepared { process, pipes, .. } = self;
+        let mut child = made.map_err(|error| match process.cause() {
+            Some(cause) if error.errno == Errno::CANCELED => LaunchError::ended(cause),
+            _ => LaunchError::Engine(error),
+        })?;
+        let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
+        process.started(child).map_err(LaunchError::ended)?;
+        self.children.started(self.place, &process);
+        let [stdin, stdout, stderr] = ends;
+        let [stdin_share, stdout_share, stderr_share] = pipes;
+        Ok(Launched {
+            child: Child::new(process, self.grant),
+            stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share)),
+            stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share)),
+            stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share)),
+        })
+    }
+}
+
+impl LaunchError {
+    /// Somebody ended the process before its program was executed.
+    fn ended(cause: Cause) -> LaunchError {
+        match cause {
+            Cause::Deadline => LaunchError::TimedOut,
+            // A guest has no handle yet to do it by.
+            Cause::Killed | Cause::KilledByHost => LaunchError::ShutDown,
+        }
     }
 }
 

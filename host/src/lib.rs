@@ -15,8 +15,7 @@
 //!   is built in code, as above, or read from a file.
 //! - A [`ProcessCtx`] holds it, ready to be used, in a store's data; the data's
 //!   type implements [`ProcessView`] to say where.
-//! - [`add_to_linker`] links the interfaces. Linkers of synchronous and of
-//!   asynchronous embedders both do.
+//! - [`add_to_linker`] and [`add_to_linker_async`] link the interfaces.
 //! - [`Children`] lets the host see and end what the guest started.
 //!
 //! # What a host must know
@@ -24,8 +23,9 @@
 //! - A child belongs to its handle in the guest. It is killed, with the process
 //!   group that it was started in, when the guest drops the handle or the host
 //!   drops the store.
-//! - `spawn` holds the calling thread until the program is executed, as
-//!   `std::process` does. Everything else that waits is a `wasi:io` pollable.
+//! - With [`add_to_linker`], `spawn` holds the calling thread until the program is
+//!   executed, as `std::process` does. Everything else that waits is a `wasi:io`
+//!   pollable.
 //! - A child runs with the rights of the host's user. What it may do is not
 //!   yet narrowed to what its guest may do: grant programs that you trust with
 //!   the arguments that you allow.
@@ -41,6 +41,8 @@
 //!   such a child only the process itself is killed.
 //! - A host that is killed cannot end its children. One that calls
 //!   [`supervise`] early in its `main` leaves nothing behind even then.
+//! - Where a grant has a grace period, a child whose handle is dropped has that
+//!   time. A host that ends waits for it with [`Children::wait_until_gone`].
 //! - Dropping a handle waits for the process to be gone, for 50 milliseconds at
 //!   most.
 
@@ -60,6 +62,7 @@ mod launch;
 mod pipe;
 pub mod plan;
 pub mod policy;
+mod process;
 mod quota;
 mod rate;
 mod readiness;
@@ -67,6 +70,7 @@ mod refusals;
 pub mod request;
 mod stream;
 mod view;
+mod watch;
 mod wit;
 
 use wasmtime::component::Linker;
@@ -77,7 +81,11 @@ pub use error::BuildError;
 pub use offspring_spawn::{Controller, Kernel, SuperviseError, supervise};
 pub use view::{Process, ProcessCtxView, ProcessView};
 
-/// Links every interface of `offspring:process`.
+/// Links every interface of `offspring:process`, for synchronous hosts and those
+/// that have one guest.
+///
+/// `spawn` holds the calling thread until the program is executed, which is what
+/// `std::process` does too.
 ///
 /// WASI itself must be linked too, for streams, polling and files.
 ///
@@ -91,4 +99,28 @@ pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmti
     bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
     Ok(())
+}
+
+/// The same for asynchronous hosts, whose threads must not sleep: `spawn` is an
+/// await, and a program that takes long to execute, as on a file system that does
+/// not answer or in a frozen cgroup, holds up nobody else. A spawn that is
+/// cancelled leaves nothing.
+///
+/// Processes are started by threads of this crate that live as long as the host,
+/// so [`die_with_thread`](ProcessCtxBuilder::die_with_thread) means the host.
+/// Handing over costs some tens of microseconds.
+///
+/// Names that are linked twice are an error again afterwards, whatever
+/// [`Linker::allow_shadowing`] said before.
+///
+/// # Errors
+/// When one of the interfaces is linked already.
+pub fn add_to_linker_async<T: ProcessView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
+    add_to_linker(linker)?;
+    linker.allow_shadowing(true);
+    let linked = wit::link_async_spawn(linker);
+    linker.allow_shadowing(false);
+    linked
 }

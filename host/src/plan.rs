@@ -31,6 +31,9 @@ pub struct Plan {
     /// How long the child may run: the smaller of what the guest asked for and
     /// what the grant allows.
     pub deadline: Option<Duration>,
+    /// How long the child has between being asked to end, when its time is over
+    /// or its handle is dropped, and being killed. Zero: it is not asked.
+    pub grace: Duration,
 }
 
 /// The directory that a child starts in.

@@ -13,7 +13,7 @@ use crate::fork;
 use crate::pidfd::PidFd;
 use crate::reaper::{self, Orphan, Release};
 use crate::signal::Signal;
-use crate::status::{Change, Exit};
+use crate::status::Exit;
 use crate::wait::{self, Reap};
 
 /// How long a drop waits for a killed child before a thread of its own does.
@@ -172,16 +172,6 @@ impl Child {
         release
     }
 
-    /// Blocks until the process is stopped or continued, which is told once.
-    /// `None` when it has ended, or something else in this process has waited
-    /// for it.
-    ///
-    /// # Errors
-    /// Those of waitid(2), though none is expected.
-    pub fn wait_change(&self) -> io::Result<Option<Change>> {
-        Ok(wait::wait_change(self.pidfd().as_fd())?)
-    }
-
     /// Whether neither the process nor one of its group is left.
     pub(crate) fn is_gone(&self) -> bool {
         match self.try_wait() {
@@ -229,6 +219,18 @@ impl Child {
             Some(pidfd) => pidfd,
             None => unreachable!("only detach takes the pidfd"),
         }
+    }
+
+    /// Gives the process up: it lives on when this is dropped. Should it end
+    /// before this process does, a thread of this crate waits for it, so that it
+    /// does not stay a zombie; that thread keeps its descriptor until then.
+    /// Our ends of its pipes are closed.
+    ///
+    /// It outlives a [supervised](crate::supervise) program only if it is
+    /// [spared](crate::spare).
+    pub fn leave(mut self) {
+        let kept = self.kept.take();
+        reaper::leave(Orphan { pidfd: self.detach(), _kept: kept });
     }
 
     /// Keeps something until this is dropped and the process has been waited

@@ -109,7 +109,7 @@ pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
 pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
-pub use supervise::{SuperviseError, supervise};
+pub use supervise::{SuperviseError, spare, supervise};
 
 /// The example in the README is compiled and run.
 #[cfg(doctest)]

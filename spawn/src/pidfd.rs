@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "pidfd_send_signal with flags has no wrapper")]
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use rustix::io::Errno;
 
 use crate::info::{self, ProcessInfo};
 use crate::signal::Signal;
+use crate::status::Change;
 use crate::sys::{self, nr};
+use crate::wait;
 
 /// `PIDFD_SIGNAL_THREAD`, since Linux 6.9.
 const THREAD: usize = 1 << 0;
@@ -62,6 +65,27 @@ impl PidFd {
     /// `ESRCH` when the process was waited for, `EINVAL` before Linux 6.9.
     pub fn send_thread_signal(&self, signal: Signal) -> Result<(), Errno> {
         send(self.as_fd().as_raw_fd(), signal.as_raw(), THREAD)
+    }
+
+    /// Makes another descriptor of the same process.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn try_clone(&self) -> io::Result<PidFd> {
+        self.0.try_clone().map(PidFd)
+    }
+
+    /// Blocks until the process, a child of this one, is stopped or continued,
+    /// which is told once. `None` when it has ended and is no child of ours any
+    /// more, or is a zombie.
+    ///
+    /// # Errors
+    /// Those of waitid(2), though none is expected.
+    ///
+    /// # References
+    /// - [waitid(2)](https://man7.org/linux/man-pages/man2/waitid.2.html)
+    pub fn wait_change(&self) -> io::Result<Option<Change>> {
+        Ok(wait::wait_change(self.as_fd())?)
     }
 
     /// Whether there is a process in the group that this one leads or led.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,8 @@ impl Release {
 enum Waiting {
     /// Killed, so that only its end is still to come.
     Killed(Orphan),
+    /// Left to itself.
+    Left(Orphan),
     /// Asked to end. Dropping it kills what is left.
     Asked(Child, Release),
 }
@@ -62,15 +64,24 @@ struct Orphans {
     running: bool,
 }
 
+static MORE: Condvar = Condvar::new();
 static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { waiting: Vec::new(), running: false });
 
 /// How often to look. Not by the pidfds: one can be readable for long before
 /// its process can be waited for, when something traces it.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// The same while there is nothing but what was left to itself.
+const LONG_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Waits for a killed process.
 pub(crate) fn adopt(orphan: Orphan) {
     wait_for(Waiting::Killed(orphan));
+}
+
+/// Waits for a process that may live as long as it likes.
+pub(crate) fn leave(orphan: Orphan) {
+    wait_for(Waiting::Left(orphan));
 }
 
 /// Waits for a child that was asked to end, and kills it when its time is over.
@@ -84,6 +95,7 @@ pub(crate) fn end_within(child: Child, release: Release) {
 fn wait_for(waiting: Waiting) {
     let mut orphans = orphans();
     orphans.waiting.push(waiting);
+    MORE.notify_one();
     if !orphans.running {
         let thread = thread::Builder::new().name("offspring-reaper".to_owned());
         orphans.running = thread.spawn(run).is_ok();
@@ -92,8 +104,16 @@ fn wait_for(waiting: Waiting) {
 
 fn run() {
     loop {
-        thread::sleep(INTERVAL);
-        let mut orphans = orphans();
+        let orphans = orphans();
+        let only_left = orphans.waiting.iter().all(|waiting| matches!(waiting, Waiting::Left(_)));
+        if only_left {
+            // Until there is more, or it is time to look.
+            drop(MORE.wait_timeout(orphans, LONG_INTERVAL));
+        } else {
+            drop(orphans);
+            thread::sleep(INTERVAL);
+        }
+        let mut orphans = self::orphans();
         let gone: Vec<_> = orphans.waiting.extract_if(.., |waiting| waiting.is_over()).collect();
         drop(orphans);
         // A drop may take its time, and have another process adopted; what was
@@ -111,7 +131,7 @@ impl Waiting {
     fn is_over(&self) -> bool {
         match self {
             // An error will not get better.
-            Waiting::Killed(orphan) => {
+            Waiting::Killed(orphan) | Waiting::Left(orphan) => {
                 !matches!(wait::try_wait(orphan.pidfd.as_fd(), Reap::Yes), Ok(None))
             }
             Waiting::Asked(child, release) => release.is_over() || child.is_gone(),

@@ -17,6 +17,7 @@ mod fork;
 mod keeper;
 mod remains;
 mod signals;
+mod spare;
 
 use std::fmt;
 
@@ -27,6 +28,7 @@ use crate::signal::Signal;
 use crate::sigset::Blocked;
 use fork::fork;
 use keeper::{Keeper, Role};
+pub use spare::spare;
 
 /// Why a program cannot be supervised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ impl std::error::Error for SuperviseError {}
 /// when it ends, in whatever way, every process that it started is killed, and
 /// every process that those started, also those that left their process group
 /// or session or lost their parent.
+///
+/// What [`spare`] names lives on.
 ///
 /// Call it early in `main`, before there are threads. It returns in the new
 /// process. The old one keeps its number: signals that it gets it passes on, it
@@ -110,8 +114,9 @@ fn split(role: Role, above: Option<Pid>) -> Result<Pid, SuperviseError> {
     if role.adopts() {
         set_child_subreaper(Some(this)).map_err(SuperviseError::Fork)?;
     }
+    let spared = spare::listen().map_err(SuperviseError::Fork)?;
     match fork().map_err(SuperviseError::Fork)? {
-        Some(child) => Keeper::new(role, child, above).keep(),
+        Some(child) => Keeper::new(role, child, above, spared).keep(),
         None => {
             follow(role, this);
             Ok(this)

@@ -36,7 +36,7 @@ fn asked_to_end() {
 fn what_is_stopped_is_asked_too() {
     let child = sleeper().new_process_group(true).spawn().unwrap();
     child.signal_group(Signal::STOP).unwrap();
-    assert_eq!(child.wait_change().unwrap(), Some(Change::Stopped(Signal::STOP)));
+    assert_eq!(child.pidfd().wait_change().unwrap(), Some(Change::Stopped(Signal::STOP)));
     child.terminate().unwrap();
     assert_eq!(child.wait().unwrap().status, killed(Signal::TERM));
 }
@@ -95,14 +95,14 @@ fn stopping_and_continuing_are_told() {
         (Signal::CONT, Change::Continued),
     ] {
         child.pidfd().send_signal(signal).unwrap();
-        assert_eq!(child.wait_change().unwrap(), Some(change));
+        assert_eq!(child.pidfd().wait_change().unwrap(), Some(change));
     }
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| child.wait_change().unwrap());
+        let waiter = scope.spawn(|| child.pidfd().wait_change().unwrap());
         child.kill().unwrap();
         assert_eq!(waiter.join().unwrap(), None);
     });
-    assert_eq!(child.wait_change().unwrap(), None);
+    assert_eq!(child.pidfd().wait_change().unwrap(), None);
     assert_eq!(child.wait().unwrap().status, killed(Signal::KILL));
-    assert_eq!(child.wait_change().unwrap(), None);
+    assert_eq!(child.pidfd().wait_change().unwrap(), None);
 }

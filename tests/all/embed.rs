@@ -9,14 +9,17 @@ use std::time::Duration;
 use offspring::ProcessView;
 use offspring::bindings::pidfd::HostPidfd;
 use offspring::bindings::spawn::{HostCommand, Input};
+use offspring::bindings::types::Outcome;
 use offspring_tests::*;
 use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::p2::bindings::io::poll::HostPollable;
 
 use crate::assert_test_exists;
+use crate::isolation::isolated;
 use crate::lifeline::Lifeline;
 use crate::run::{Ready, Run, State, engine};
 use crate::runtime::{current_thread, drive_until, multi_thread};
+use crate::traces::assert_no_children;
 
 for_each_embed_program!(assert_test_exists);
 
@@ -141,13 +144,39 @@ fn a_store_moves_between_runtimes() {
 }
 
 /// The kernel kills a child when the thread ends that started it, where the
-/// host wants that.
+/// host wants that: the guest's own in a synchronous host.
 #[test]
 fn children_die_with_their_thread() {
+    let run = Run::new(EMBED_WAIT).allow(&["cat"]);
+    let ready = run.process(|process| process.die_with_thread(true)).ready();
+    let mut state = ready.store.into_data();
+    let (mut state, pidfd) = thread::spawn(move || {
+        let mut view = state.process();
+        let command = HostCommand::new(&mut view, "cat".to_owned()).unwrap().rep();
+        HostCommand::stdin(&mut view, Resource::new_borrow(command), Input::Piped).unwrap();
+        let spawned = HostCommand::spawn(&mut view, Resource::new_borrow(command)).unwrap();
+        (state, spawned.pidfd.rep())
+    })
+    .join()
+    .unwrap();
+    let mut view = state.process();
+    // Ends only if it is killed. A test that fails here hangs, and says so.
+    let status = loop {
+        match HostPidfd::try_wait(&mut view, Resource::new_borrow(pidfd)).unwrap() {
+            Some(status) => break status,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    assert!(matches!(status.outcome, Outcome::Signaled(_)), "{status:?}");
+}
+
+/// In an asynchronous host it is a thread of ours, which never ends.
+#[test]
+fn children_of_an_asynchronous_host_outlive_its_threads() {
     let lifeline = Lifeline::new();
     let run = Run::new(EMBED_WAIT).allow(&["sh"]).args(&[&lifeline.path()]);
     let ready = run.process(|process| process.die_with_thread(true)).ready();
-    let printed = ready.stdout();
+    let (printed, children) = (ready.stdout(), ready.children());
     let runtime = multi_thread();
     let mut future = Box::pin(ready.r#async());
     let handle = runtime.handle().clone();
@@ -158,9 +187,40 @@ fn children_die_with_their_thread() {
         future
     });
     let future = starts.join().unwrap();
+    children.shut_down();
     let ended = runtime.block_on(future).success();
-    assert!(ended.stdout.contains("signal: 9 (SIGKILL)\n"), "{ended:?}");
+    assert!(ended.stdout.contains("killed by the host"), "{ended:?}");
     lifeline.assert_gone();
+}
+
+/// A future that is dropped at any moment, also in the middle of a spawn, leaves
+/// nothing; neither does a host that panics.
+#[test]
+fn embed_spawns() {
+    const TRIALS: u64 = 200;
+    isolated(|| {
+        let lifeline = Lifeline::new();
+        let ready = || Run::new(EMBED_SPAWNS).allow(&["sh"]).args(&[&lifeline.path()]).ready();
+        let runtimes = [current_thread(), multi_thread()];
+        for trial in 0..TRIALS {
+            let runtime = &runtimes[usize::from(trial % 2 == 0)];
+            let ready = ready();
+            let children = ready.children();
+            let moment = Duration::from_micros(trial * 4937 % 30_000);
+            let ended = runtime.spawn(async move {
+                let future = ready.r#async();
+                let ended = tokio::time::timeout(moment, future).await;
+                assert!(ended.is_err(), "it runs without end: {ended:?}");
+                assert!(trial % 5 != 0, "on purpose");
+            });
+            let ended = runtime.block_on(ended);
+            assert_eq!(ended.is_err(), trial % 5 == 0);
+            assert!(children.wait_until_gone(Duration::from_secs(60)));
+        }
+        drop(runtimes);
+        assert_no_children();
+        lifeline.assert_gone();
+    });
 }
 
 /// A host that does not link us gets an error that says what is missing.

@@ -36,6 +36,22 @@ impl Lifeline {
         self.place.path("lifeline").to_str().unwrap().to_owned()
     }
 
+    /// Waits until all who have opened it are gone, and returns what they wrote.
+    #[track_caller]
+    pub fn last_words(mut self) -> String {
+        let mut words = String::new();
+        loop {
+            let mut fds = [PollFd::new(&self.reader, PollFlags::IN)];
+            let patience = Timespec::try_from(PATIENCE).unwrap();
+            assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "a process lives on");
+            let mut bytes = [0; 64];
+            match self.reader.read(&mut bytes).unwrap() {
+                0 => return words,
+                count => words.push_str(str::from_utf8(&bytes[..count]).unwrap()),
+            }
+        }
+    }
+
     /// Waits until all who have opened it are gone; somebody must have.
     #[track_caller]
     pub fn assert_gone(mut self) {

@@ -3,17 +3,17 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use offspring::policy::Grant;
+use offspring::policy::{Grant, Limits, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::assert_test_exists;
-use crate::isolation::{helper, is_helper};
+use crate::isolation::{helper, is_helper, skip};
 use crate::lifeline::Lifeline;
 use crate::run::{Run, grant};
-use crate::runtime::everywhere;
+use crate::runtime::{current_thread, everywhere};
 
 for_each_pidfd_program!(assert_test_exists);
 
@@ -123,4 +123,81 @@ fn pidfd_killed_by_host() {
 #[test]
 fn pidfd_deadline() {
     everywhere(|| Run::new(PIDFD_DEADLINE).allow(&["sh"]));
+}
+
+#[test]
+fn pidfd_terminate() {
+    everywhere(|| Run::new(PIDFD_TERMINATE).allow(&["cat", "sh"]));
+}
+
+#[test]
+fn pidfd_grace() {
+    let long = Duration::from_secs(10_000);
+    let within = |name: &str, grace| {
+        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH);
+        grant.grace(grace)
+    };
+    let lifeline = Lifeline::new();
+    everywhere(|| {
+        let run = Run::new(PIDFD_GRACE).args(&[&lifeline.path()]);
+        let short = Duration::from_millis(20);
+        run.grant(within("short", short)).grant(within("long", long))
+    });
+    // One of each embedder, though their stores are gone.
+    assert_eq!(lifeline.last_words(), "bye\nbye\nbye\n");
+}
+
+#[test]
+fn pidfd_changes() {
+    let signals = [Signal::STOP, Signal::CONT];
+    let limits = Limits { max_children: 200, ..Limits::default() };
+    everywhere(|| {
+        let run = Run::new(PIDFD_CHANGES).policy(Policy::new().limits(limits));
+        run.grant(grant("cat").signals(signals))
+    });
+}
+
+/// In a namespace of its own, where there are few numbers.
+#[test]
+fn pidfd_reuse() {
+    const FEW: &str = "400";
+    const NAME: &str = "pidfd_reuse";
+    let run = || {
+        std::fs::write("/proc/sys/kernel/pid_max", FEW).unwrap();
+        let run = || Run::new(PIDFD_REUSE).grant(grant("cat").signals([Signal::TERM]));
+        let ended = run().sync().success();
+        println!("\n{}", ended.stdout);
+        current_thread().block_on(run().r#async()).success();
+    };
+    if is_helper(&run) {
+        return run();
+    }
+    // Before, a namespace has the numbers of the whole machine.
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut version = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
+    if version < (6, 14) {
+        return skip(NAME, "Linux 6.14 or later is needed");
+    }
+    let inner = helper(&run);
+    let mut outer = std::process::Command::new("unshare");
+    if !rustix::process::getuid().is_root() {
+        outer.args(["--user", "--map-root-user"]);
+    }
+    outer.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    let can = outer.arg("true").output();
+    if !can.as_ref().is_ok_and(|output| output.status.success()) {
+        return skip(NAME, format_args!("no namespace can be had: {can:?}"));
+    }
+    let mut outer = std::process::Command::new("unshare");
+    if !rustix::process::getuid().is_root() {
+        outer.args(["--user", "--map-root-user"]);
+    }
+    outer.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    outer.arg(inner.get_program()).args(inner.get_args());
+    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = outer.stdin(Stdio::null()).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let passed = output.status.success() && stdout.contains("test result: ok. 1 passed");
+    assert!(passed && stdout.contains("numbers came back"), "{output:?}");
 }

@@ -190,7 +190,7 @@ impl Ready {
     pub async fn r#async(mut self) -> Ended {
         let mut linker = Linker::<State>::new(engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
-        offspring::add_to_linker(&mut linker).unwrap();
+        offspring::add_to_linker_async(&mut linker).unwrap();
         let run = async {
             use wasmtime_wasi::p2::bindings::Command;
             let store = &mut self.store;

@@ -101,6 +101,7 @@ impl Policy {
             attributes: grant.plan_attributes(attributes)?,
             rlimits: grant.plan_rlimits(attributes)?,
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
+            grace: grant.get_grace().unwrap_or_default(),
         })
     }
 

@@ -33,6 +33,7 @@ pub(super) const PROGRAM: &[&str] = &[
     "max-children",
     "spawns-per-second",
     "deadline",
+    "grace",
 ];
 pub(super) const LIMITS: &[&str] = &[
     "max-children",
@@ -88,6 +89,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             "max-children" => grant.max_children(value.number(1)?),
             "spawns-per-second" => grant.spawns_per_second(value.number(1)?),
             "deadline" => grant.deadline(value.duration()?),
+            "grace" => grant.grace(value.duration()?),
             _ => return Err(entry.unknown(PROGRAM)),
         };
     }

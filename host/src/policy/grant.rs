@@ -42,6 +42,7 @@ pub struct Grant {
     max_children: Option<u32>,
     spawns_per_second: Option<u32>,
     deadline: Option<Duration>,
+    grace: Option<Duration>,
 }
 
 /// The arguments that a grant allows.
@@ -90,6 +91,7 @@ impl Grant {
             max_children: None,
             spawns_per_second: None,
             deadline: None,
+            grace: None,
         }
     }
 
@@ -201,6 +203,13 @@ impl Grant {
         self
     }
 
+    /// Sets how long each child has between SIGTERM and SIGKILL, when its
+    /// deadline passes or its handle is dropped. Default: it is killed at once.
+    pub fn grace(mut self, grace: Duration) -> Grant {
+        self.grace = Some(grace);
+        self
+    }
+
     /// The name that a guest uses.
     pub fn name(&self) -> &str {
         &self.name
@@ -288,6 +297,11 @@ impl Grant {
     /// How long each child may run.
     pub fn get_deadline(&self) -> Option<Duration> {
         self.deadline
+    }
+
+    /// How long each child has between SIGTERM and SIGKILL.
+    pub fn get_grace(&self) -> Option<Duration> {
+        self.grace
     }
 
     /// Sets the path that stands here in a file.

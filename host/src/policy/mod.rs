@@ -19,6 +19,7 @@
 //! max-children = 4
 //! spawns-per-second = 10
 //! deadline = "1m30s"               # in h, m, s, ms
+//! grace = "2s"                     # between SIGTERM and SIGKILL
 //!
 //! [limits]                         # the defaults:
 //! max-children = 64

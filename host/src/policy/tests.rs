@@ -65,6 +65,7 @@ fn a_new_grant_allows_the_bare_program() {
         attributes: Attributes::default(),
         rlimits: vec![],
         deadline: None,
+        grace: Duration::ZERO,
     };
     assert_eq!(plan, Ok(expected));
 }
@@ -192,7 +193,8 @@ fn what_is_planned() {
                     .env_inherit("PATH")
                     .env_inherit("UNSET")
                     .env_allow("A*".parse().unwrap())
-                    .deadline(10 * SECOND),
+                    .deadline(10 * SECOND)
+                    .grace(2 * SECOND),
             )
         })
         .unwrap();
@@ -217,6 +219,7 @@ fn what_is_planned() {
         attributes: Attributes::default(),
         rlimits: vec![],
         deadline: Some(10 * SECOND),
+        grace: 2 * SECOND,
     };
     assert_eq!(policy.check(&request), Ok(expected));
     assert_eq!(policy.check(&self::request("sh")).unwrap().argv, ["-sh"]);

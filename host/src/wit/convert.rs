@@ -77,6 +77,7 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
         LaunchError::LimitReached { rule, .. } => {
             (spawn::Stage::Policy(rule.to_owned()), ErrorCode::LimitReached, None)
         }
+        LaunchError::TimedOut => kernel(spawn::Stage::Exec, Errno::TIMEDOUT),
         LaunchError::ShutDown => {
             (spawn::Stage::Policy("host".to_owned()), ErrorCode::AccessDenied, None)
         }

@@ -9,6 +9,8 @@ mod pidfd;
 mod pipe;
 mod spawn;
 
+pub(crate) use spawn::link_async_spawn;
+
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::ProcessCtxView;

@@ -1,15 +1,22 @@
 //! The interface `pidfd`.
 
-use offspring_spawn::Errno;
+use std::sync::Arc;
+use std::time::Duration;
+
+use offspring_spawn::{Change, Errno};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 
-use super::convert::{error_code, exit_status, io_error_code, resource_usage, signal};
+use super::convert::{
+    error_code, exit_status, io_error_code, resource_usage, signal, signal_name, table_is_full,
+};
 use crate::bindings::pidfd;
 use crate::bindings::types::{ErrorCode, ExitStatus, ResourceUsage, Signal};
 use crate::child::{Cause, Child};
-use crate::error::ErrorCodeFailure;
+use crate::error::{ErrorCodeFailure, Failure};
+use crate::process::Ending;
 use crate::view::ProcessCtxView;
+use crate::watch::{Changes, Watch};
 
 impl pidfd::Host for ProcessCtxView<'_> {}
 
@@ -39,6 +46,7 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
         }
         let sent = match scope {
             pidfd::SignalScope::Process => child.process().send_signal(signal),
+            pidfd::SignalScope::Thread => child.process().send_thread_signal(signal),
             pidfd::SignalScope::Group => child.process().signal_group(signal),
         };
         Ok(sent.map_err(error_code)?)
@@ -46,7 +54,36 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
 
     fn kill(&mut self, this: Resource<Child>) -> Result<(), ErrorCodeFailure> {
         let child = self.table.get(&this)?;
-        Ok(child.process().kill(Cause::Killed).map_err(|error| io_error_code(&error))?)
+        Ok(child
+            .process()
+            .end(Cause::Killed, Ending::Kill)
+            .map_err(|error| io_error_code(&error))?)
+    }
+
+    fn terminate(&mut self, this: Resource<Child>, grace: u64) -> Result<(), ErrorCodeFailure> {
+        let child = self.table.get(&this)?;
+        let ending = Ending::Ask(Duration::from_nanos(grace));
+        Ok(child.process().end(Cause::Killed, ending).map_err(|error| io_error_code(&error))?)
+    }
+
+    fn last_change(
+        &mut self,
+        this: Resource<Child>,
+    ) -> Result<Option<pidfd::Change>, ErrorCodeFailure> {
+        let last = self.watch(&this)?.take();
+        Ok(last.map(|change| match change {
+            Change::Stopped(by) => pidfd::Change::Stopped(signal_name(by)),
+            Change::Continued => pidfd::Change::Continued,
+        }))
+    }
+
+    fn subscribe_changes(
+        &mut self,
+        this: Resource<Child>,
+    ) -> Result<Resource<DynPollable>, ErrorCodeFailure> {
+        let changes = Changes(self.watch(&this)?);
+        let changes = self.table.push_child(changes, &this).map_err(table_is_full)?;
+        subscribe(self.table, changes).map_err(Failure::Trap)
     }
 
     fn getpid(&mut self, this: Resource<Child>) -> Result<u32, ErrorCodeFailure> {
@@ -67,5 +104,19 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
     fn drop(&mut self, this: Resource<Child>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
+    }
+}
+
+impl ProcessCtxView<'_> {
+    /// What the guest sees of a child that goes on living, from now on.
+    fn watch(&self, this: &Resource<Child>) -> Result<Arc<Watch>, ErrorCodeFailure> {
+        let process = self.table.get(this)?.process();
+        if let Some(watch) = process.watch.get() {
+            return Ok(Arc::clone(watch));
+        }
+        let share = self.ctx.watched.take().ok_or(ErrorCode::LimitReached)?;
+        let watch = process.pidfd().and_then(|pidfd| Watch::start(pidfd, share));
+        let watch = watch.map_err(|error| io_error_code(&error))?;
+        Ok(Arc::clone(process.watch.get_or_init(|| watch)))
     }
 }

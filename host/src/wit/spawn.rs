@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use offspring_spawn::Rlimit;
-use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
+use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
@@ -13,8 +13,9 @@ use crate::bindings::spawn::{self, Input, Output, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
+use crate::launch::{LaunchError, Launched, Prepared};
 use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
-use crate::view::ProcessCtxView;
+use crate::view::{ProcessCtxView, ProcessView};
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
@@ -185,11 +186,65 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 
     fn spawn(&mut self, this: Resource<Command>) -> Result<Spawned, SpawnFailure> {
-        let command = self.table.get(&this)?;
-        let launched = self.ctx.launch(command).map_err(|error| {
+        let launched = self.prepare(&this)?.start();
+        self.hand_out(&this, launched)
+    }
+
+    fn drop(&mut self, this: Resource<Command>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+/// `command.spawn` for hosts whose threads must not sleep, in place of the one
+/// that is linked already.
+pub(crate) fn link_async_spawn<T: ProcessView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
+    interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
+        Box::new(async move {
+            let started = store.data_mut().process().prepare(&this);
+            let spawned = match started {
+                // The guest is not there while it waits, but its store is.
+                Ok(prepared) => {
+                    let launched = prepared.start_elsewhere().await;
+                    store.data_mut().process().hand_out(&this, launched)
+                }
+                Err(failure) => Err(failure),
+            };
+            match spawned {
+                Ok(spawned) => Ok((Ok(spawned),)),
+                Err(failure) => Ok((Err(failure.split()?),)),
+            }
+        })
+    })
+}
+
+impl ProcessCtxView<'_> {
+    /// Makes everything ready to start.
+    fn prepare(&mut self, this: &Resource<Command>) -> Result<Prepared, SpawnFailure> {
+        let command = self.table.get(this)?;
+        self.ctx.prepare(command).map_err(|error| {
             self.ctx.refusals.log(&command.request.program, &error);
             launch_error(error)
-        })?;
+        })
+    }
+
+    /// Gives the guest what was started.
+    fn hand_out(
+        &mut self,
+        this: &Resource<Command>,
+        launched: Result<Launched, LaunchError>,
+    ) -> Result<Spawned, SpawnFailure> {
+        let launched = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                let program = &self.table.get(this)?.request.program;
+                self.ctx.refusals.log(program, &error);
+                return Err(launch_error(error));
+            }
+        };
         // Only a full table can fail from here on: the guest's own limit. Then
         // all that was started goes again.
         let full = |_| Failure::Guest(too_many_resources());
@@ -209,13 +264,6 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         }
     }
 
-    fn drop(&mut self, this: Resource<Command>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
-    }
-}
-
-impl ProcessCtxView<'_> {
     fn attributes(
         &mut self,
         this: &Resource<Command>,

@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "fork is called")]
 
+use std::os::fd::{AsRawFd, OwnedFd};
+
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -35,11 +37,16 @@ pub(super) fn exit(code: u8) -> ! {
     }
 }
 
-/// Closes every descriptor. For a process that does nothing with those that it
+/// Closes every descriptor but this one. For a process that does nothing with those that it
 /// got from its parent, and would keep others from seeing that they are closed.
-pub(super) fn close_all() {
-    let args = [0, usize::MAX >> 32, 0, 0, 0];
-    // SAFETY: nothing in this process uses a descriptor after this, or drops
-    // what owns one: it does not return to the program.
-    unsafe { sys::call(nr::CLOSE_RANGE, args) };
+pub(super) fn close_all_but(kept: &OwnedFd) {
+    let kept = kept.as_raw_fd().unsigned_abs() as usize;
+    for [first, last] in [[0, kept.wrapping_sub(1)], [kept + 1, usize::MAX >> 32]] {
+        // One that is the first of all has nothing before it.
+        if first <= last && last <= usize::MAX >> 32 {
+            // SAFETY: nothing in this process uses another descriptor after
+            // this, or drops what owns one: it does not return to the program.
+            unsafe { sys::call(nr::CLOSE_RANGE, [first, last, 0, 0, 0]) };
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the processes above the program do.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -9,7 +10,7 @@ use rustix::process::{
 };
 
 use super::signals::Received;
-use super::{fork, remains, signals};
+use super::{fork, remains, signals, spare};
 use crate::pidfd::PidFd;
 use crate::signal::Signal;
 use crate::sigset::SignalSet;
@@ -48,20 +49,22 @@ pub(super) struct Keeper {
     role: Role,
     child: Pid,
     parent: Option<Pid>,
+    /// Where the program says what is to outlive it.
+    spared: OwnedFd,
 }
 
 /// As good as never.
 const LONG: Duration = Duration::from_secs(86_400);
 
 impl Keeper {
-    pub(super) fn new(role: Role, child: Pid, parent: Option<Pid>) -> Keeper {
-        Keeper { role, child, parent }
+    pub(super) fn new(role: Role, child: Pid, parent: Option<Pid>, spared: OwnedFd) -> Keeper {
+        Keeper { role, child, parent, spared }
     }
 
     /// Waits for the end of the process below, or of that above, kills what is
     /// left, and ends with the status of the one below.
     pub(super) fn keep(&self) -> ! {
-        fork::close_all();
+        fork::close_all_but(&self.spared);
         // Neither a mount nor a process group that is killed is to hold it.
         let _ = chdir(c"/");
         if self.role == Role::Keeper {
@@ -69,7 +72,7 @@ impl Keeper {
         }
         let status = self.wait();
         if self.role.adopts() {
-            remains::kill();
+            remains::kill(&spare::spared(&self.spared));
         }
         end_like(status)
     }

@@ -1,5 +1,7 @@
 //! Killing every process beneath this one.
 
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -8,9 +10,9 @@ use rustix::process::{
 };
 
 use super::signals;
+use super::spare::session_of;
 use crate::pidfd::PidFd;
 use crate::signal::Signal;
-use std::os::fd::AsFd;
 
 /// How long to wait for what was killed. What takes longer is stuck in the
 /// kernel, or held by a debugger, and never runs its own code again.
@@ -22,15 +24,23 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Kills every child of this process until there is none. Those of a killed
 /// one become ours, because we adopt them, so in the end these are all that
-/// were beneath it.
-pub(super) fn kill() {
+/// were beneath it, but for what is in a session that is to be spared.
+pub(super) fn kill(spared: &BTreeSet<i32>) {
+    let is_spared =
+        |child: &Pid| session_of(child.as_raw_pid()).is_some_and(|id| spared.contains(&id));
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        for number in children().unwrap_or_default() {
-            kill_child(number);
-        }
+        let mut left = children().unwrap_or_default();
+        left.retain(|child| !is_spared(child));
+        left.iter().copied().for_each(kill_child);
         match reap() {
             Left::None => return,
+            // Nothing was there, nor has anything come meanwhile.
+            Left::Some
+                if left.is_empty() && children().is_ok_and(|all| all.iter().all(is_spared)) =>
+            {
+                return;
+            }
             Left::Some => drop(signals::wait(PAUSE)),
         }
     }

@@ -25,6 +25,7 @@ signals = ["TERM", "SIGINT"]
 max-children = 4
 spawns-per-second = 10
 deadline = "1m30s"
+grace = "2s"
 
 [program.aaa]
 path = "aaa"
@@ -70,12 +71,13 @@ fn everything_as_in_code() {
         .max_children(4)
         .spawns_per_second(10)
         .deadline(Duration::from_secs(90))
+        .grace(Duration::from_secs(2))
         .found("/usr/bin/git", location);
     assert_eq!(*git, expected);
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:19:8");
+    assert_eq!(location.to_string(), "p.toml:20:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")

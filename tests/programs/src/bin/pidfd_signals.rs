@@ -12,6 +12,12 @@ fn main() {
     child.pidfd().send_signal(Signal::USR1).expect("it is allowed");
     assert_eq!(line(child.stdout.as_mut().expect("it is piped")), "caught");
     assert_eq!(failed(child.pidfd().send_signal(Signal::HUP)), ErrorCode::AccessDenied);
+    assert_eq!(failed(child.pidfd().send_thread_signal(Signal::HUP)), ErrorCode::AccessDenied);
+    match child.pidfd().send_thread_signal(Signal::USR1) {
+        Ok(()) => assert_eq!(line(child.stdout.as_mut().expect("it is piped")), "caught"),
+        // The same kernels can do both.
+        error => assert!(!features().group_signals && failed(error) == ErrorCode::Unsupported),
+    }
     assert_eq!(failed(child.pidfd().send_group_signal(Signal::HUP)), ErrorCode::AccessDenied);
     child.pidfd().send_signal(Signal::TERM).expect("it is allowed");
     let status = child.wait().expect("it ends");

@@ -1,0 +1,320 @@
+//! A process from its start to its end. `docs/child-states.md` draws it.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use offspring_spawn::{Errno, ExitStatus, Signal, SpawnAbort, SpawnError, Stage};
+
+use crate::child::{Cause, Exit};
+use crate::children::{Children, Membership};
+use crate::deadline::Deadline;
+use crate::quota::Share;
+use crate::watch::Watch;
+
+/// The process, as its handle, its deadline and the host share it.
+pub(crate) struct ChildProcess {
+    /// There from the moment that its program runs.
+    child: OnceLock<offspring_spawn::Child>,
+    /// Ends it before that.
+    abort: SpawnAbort,
+    state: Mutex<State>,
+    /// Kept when the process has ended: its group may live on.
+    deadline: OnceLock<Deadline>,
+    /// The kill that comes after it was asked to end, likewise.
+    kill: Mutex<Option<Deadline>>,
+    /// How long it has between being asked to end and being killed, when its
+    /// time is over or its handle is dropped.
+    grace: Duration,
+    /// What it takes up until its handle is dropped and it is gone.
+    held: Option<Share>,
+    children: Children,
+    pub(crate) watch: OnceLock<Arc<Watch>>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// What the process takes up of the guest's limits until it has ended.
+    alive: Option<Alive>,
+}
+
+/// Where a process is on its way.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Its program is not executed yet.
+    Starting,
+    Running,
+    /// Somebody has decided that it ends: whoever was first is the cause. A
+    /// process that was only asked may end as it likes.
+    Ending {
+        cause: Cause,
+        asked: bool,
+    },
+    /// From now on nobody changes what is told.
+    Ended(Exit),
+}
+
+/// What a process takes up as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    pub(crate) membership: Membership,
+    pub(crate) _share: Share,
+}
+
+/// How to end a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    Kill,
+    /// SIGTERM now, and SIGKILL after this time.
+    Ask(Duration),
+}
+
+impl ChildProcess {
+    /// A process that is about to be started.
+    pub(crate) fn new(
+        alive: Alive,
+        held: Share,
+        grace: Duration,
+        children: Children,
+    ) -> ChildProcess {
+        ChildProcess {
+            child: OnceLock::new(),
+            abort: SpawnAbort::default(),
+            state: Mutex::new(State { phase: Phase::Starting, alive: Some(alive) }),
+            deadline: OnceLock::new(),
+            kill: Mutex::default(),
+            grace,
+            held: Some(held),
+            children,
+            watch: OnceLock::new(),
+        }
+    }
+
+    /// Gives the process a deadline from now on. Its group is ended then also
+    /// when the process itself has.
+    ///
+    /// # Errors
+    /// When no thread can be had to wait for it.
+    pub(crate) fn set_deadline(self: &Arc<ChildProcess>, after: Duration) -> io::Result<()> {
+        let process = Arc::downgrade(self);
+        let passed = move || {
+            if let Some(process) = process.upgrade() {
+                // It may have ended by itself, and then nothing is killed.
+                let _ = process.end(Cause::Deadline, process.ending());
+            }
+        };
+        let deadline = Deadline::after(after, Box::new(passed))?;
+        self.deadline.get_or_init(|| deadline);
+        Ok(())
+    }
+
+    /// What stops it as long as it is being started.
+    pub(crate) fn abort(&self) -> SpawnAbort {
+        self.abort.clone()
+    }
+
+    /// Says that its program runs. An error is who wants it ended; then the
+    /// child that is given is killed.
+    pub(crate) fn started(&self, child: offspring_spawn::Child) -> Result<(), Cause> {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Starting => state.phase = Phase::Running,
+            Phase::Ending { cause, .. } => return Err(cause),
+            Phase::Running | Phase::Ended(_) => unreachable!("a process starts once"),
+        }
+        let first = self.child.set(child).is_ok();
+        debug_assert!(first, "a process starts once");
+        Ok(())
+    }
+
+    /// Who wanted it ended, if anybody has.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match self.state().phase {
+            Phase::Ending { cause, .. } => Some(cause),
+            Phase::Starting | Phase::Running | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Asks, without blocking, whether the process has ended.
+    pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
+        if let Phase::Ended(exit) = self.state().phase {
+            return Ok(Some(exit));
+        }
+        let Some(child) = self.child.get() else {
+            return Ok(None);
+        };
+        let Some(exit) = child.try_wait()? else {
+            return Ok(None);
+        };
+        let mut state = self.state();
+        let killed = matches!(exit.status, ExitStatus::Signaled { signal: Signal::KILL, .. });
+        let cause = match state.phase {
+            Phase::Ended(exit) => return Ok(Some(exit)),
+            Phase::Ending { cause, asked } if killed || asked => Some(cause),
+            Phase::Starting | Phase::Running | Phase::Ending { .. } => None,
+        };
+        let exit = Exit { status: exit.status, cause, usage: exit.usage };
+        state.phase = Phase::Ended(exit);
+        // Taken out under the lock, dropped after it.
+        let alive = state.alive.take();
+        drop(state);
+        drop(alive);
+        Ok(Some(exit))
+    }
+
+    /// Ends the process and its group.
+    pub(crate) fn end(self: &Arc<ChildProcess>, cause: Cause, ending: Ending) -> io::Result<()> {
+        let Some(child) = self.decide(cause, matches!(ending, Ending::Ask(_))) else {
+            self.abort.abort();
+            return Ok(());
+        };
+        match ending {
+            Ending::Kill => child.kill(),
+            Ending::Ask(grace) => {
+                child.terminate()?;
+                self.kill_after(grace)
+            }
+        }
+    }
+
+    /// How its policy ends it.
+    pub(crate) fn ending(&self) -> Ending {
+        if self.grace.is_zero() { Ending::Kill } else { Ending::Ask(self.grace) }
+    }
+
+    pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Errno> {
+        self.running(signal)?.pidfd().send_signal(signal)
+    }
+
+    /// Only its first thread. `EOPNOTSUPP` before Linux 6.9.
+    pub(crate) fn send_thread_signal(&self, signal: Signal) -> Result<(), Errno> {
+        let sent = self.running(signal)?.pidfd().send_thread_signal(signal);
+        sent.map_err(|errno| if errno == Errno::INVAL { Errno::OPNOTSUPP } else { errno })
+    }
+
+    /// # Errors
+    /// `EOPNOTSUPP` for a child in its host's process group, which is not the
+    /// guest's to signal.
+    pub(crate) fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        if !self.child.get().is_some_and(offspring_spawn::Child::leads_group) {
+            return Err(Errno::OPNOTSUPP);
+        }
+        self.running(signal)?.signal_group(signal)
+    }
+
+    /// Puts what a command starts into the group that this process leads.
+    ///
+    /// # Errors
+    /// `ESRCH` when it leads none.
+    pub(crate) fn lend_group(&self, to: &mut offspring_spawn::Command) -> Result<(), SpawnError> {
+        let leader = self.child.get().ok_or(Errno::SRCH);
+        match leader.and_then(|leader| to.join_process_group(leader)) {
+            Ok(_) => Ok(()),
+            Err(errno) => Err(SpawnError { stage: Stage::ProcessGroup, errno }),
+        }
+    }
+
+    pub(crate) fn getpid(&self) -> Result<u32, Errno> {
+        self.child.get().ok_or(Errno::SRCH)?.pidfd().getpid()
+    }
+
+    /// Another descriptor of the process.
+    pub(crate) fn pidfd(&self) -> io::Result<offspring_spawn::PidFd> {
+        self.child.get().ok_or(Errno::SRCH)?.pidfd().try_clone()
+    }
+
+    /// The child, to send it this signal.
+    fn running(&self, signal: Signal) -> Result<&offspring_spawn::Child, Errno> {
+        let child = match signal == Signal::KILL {
+            true => self.decide(Cause::Killed, false),
+            false => self.child.get(),
+        };
+        child.ok_or(Errno::SRCH)
+    }
+
+    /// Decides that the process ends, unless it has ended or somebody else has
+    /// decided. `None` as long as there is no child.
+    fn decide(&self, cause: Cause, ask: bool) -> Option<&offspring_spawn::Child> {
+        let ended = matches!(self.try_wait(), Ok(Some(_)));
+        let mut state = self.state();
+        match &mut state.phase {
+            Phase::Starting => state.phase = Phase::Ending { cause, asked: false },
+            Phase::Running if !ended => state.phase = Phase::Ending { cause, asked: ask },
+            Phase::Running | Phase::Ending { .. } | Phase::Ended(_) => {}
+        }
+        self.child.get()
+    }
+
+    /// Kills the process after this time, unless that is decided already for
+    /// an earlier one.
+    fn kill_after(self: &Arc<ChildProcess>, grace: Duration) -> io::Result<()> {
+        let process = Arc::downgrade(self);
+        let over = move || {
+            if let Some(process) = process.upgrade()
+                && let Some(child) = process.child.get()
+            {
+                let _ = child.kill();
+            }
+        };
+        let kill = Deadline::after(grace, Box::new(over))?;
+        let mut slot = self.kill.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = match &*slot {
+            Some(earlier) if earlier.is_before(&kill) => Some(kill),
+            _ => slot.replace(kill),
+        };
+        drop(slot);
+        drop(later);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ChildProcess {
+    /// Nobody holds the process any more: it ends, and with it its group.
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        let mut state = self.state();
+        let alive = state.alive.take();
+        let phase = state.phase;
+        drop(state);
+        let id = alive.as_ref().map(|alive| alive.membership.id());
+        child.keep((self.held.take(), alive));
+        let may_live = matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
+        match id {
+            Some(id) if may_live && !self.grace.is_zero() => {
+                self.children.released(id, child.release(self.grace));
+            }
+            // Killed, with what is left of its group.
+            _ => drop(child),
+        }
+    }
+}
+
+impl AsFd for ChildProcess {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.child.get() {
+            Some(child) => child.as_fd(),
+            None => unreachable!("a guest gets a handle once the process runs"),
+        }
+    }
+}
+
+impl AsRawFd for ChildProcess {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for ChildProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildProcess").field("phase", &self.state().phase).finish_non_exhaustive()
+    }
+}
