@@ -1,5 +1,6 @@
 //! What the command line grants.
 
+use offspring::cgroup::Place;
 use offspring::policy::{Grant, Policy};
 use offspring::{ProcessCtx, ProcessCtxBuilder};
 
@@ -29,7 +30,10 @@ pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
         anyhow::bail!("--child-env is for programs granted by --allow, and there is none");
     }
     // The guest runs on the main thread, which lives as long as we do.
-    let builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
+    let mut builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
+    if let Ok(place) = Place::find() {
+        builder = builder.own_groups(place);
+    }
     Ok(initial_cwd(builder, args).build()?)
 }
 

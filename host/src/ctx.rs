@@ -7,6 +7,7 @@ use std::sync::Arc;
 use offspring_spawn::{Errno, Kernel, Program, Signal, SpawnError, Stage};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use crate::cgroup::Place;
 use crate::children::Children;
 use crate::error::BuildError;
 use crate::policy::{Cwd, Grant, Policy};
@@ -27,6 +28,7 @@ pub struct ProcessCtx {
     pub(crate) held: Quota,
     pub(crate) pipes: Quota,
     pub(crate) watched: Quota,
+    pub(crate) place: Option<Arc<Place>>,
     pub(crate) command_bytes: Quota,
     pub(crate) spawns: Rate,
     pub(crate) refusals: Refusals,
@@ -63,13 +65,15 @@ impl ProcessCtx {
 ///
 /// - no program may be started;
 /// - children that have no other directory run in `/`;
-/// - children outlive the thread that spawns them, though never their handles.
+/// - children outlive the thread that spawns them, though never their handles;
+/// - a child has no cgroup of its own.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessCtxBuilder {
     policy: Policy,
     grants: Vec<Grant>,
     initial_cwd: Option<PathBuf>,
     die_with_thread: bool,
+    place: Option<Arc<Place>>,
 }
 
 impl ProcessCtxBuilder {
@@ -90,6 +94,23 @@ impl ProcessCtxBuilder {
     /// guest's own initial directory.
     pub fn initial_cwd(mut self, path: impl Into<PathBuf>) -> ProcessCtxBuilder {
         self.initial_cwd = Some(path.into());
+        self
+    }
+
+    /// Gives each child a cgroup of its own in this place. Then what ends the
+    /// child ends all that it ever started, also what left its process group or
+    /// its session. Default: none, and what ends a child ends its process group.
+    ///
+    /// ```no_run
+    /// use offspring::{ProcessCtx, cgroup::Place};
+    ///
+    /// let mut process = ProcessCtx::builder();
+    /// if let Ok(place) = Place::find() {
+    ///     process = process.own_groups(place);
+    /// }
+    /// ```
+    pub fn own_groups(mut self, place: Arc<Place>) -> ProcessCtxBuilder {
+        self.place = Some(place);
         self
     }
 
@@ -131,6 +152,7 @@ impl ProcessCtxBuilder {
             held: Quota::new(limits.max_children),
             pipes: Quota::new(limits.max_pipes),
             watched: Quota::new(watch::MAX),
+            place: self.place,
             refusals: Refusals::default(),
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             spawns: Rate::new(limits.spawns_per_second, limits.burst()),

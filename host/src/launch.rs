@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{Errno, SpawnError};
+use offspring_spawn::{Errno, SpawnError, Stage};
 
 use crate::attributes;
 use crate::bounds;
@@ -86,11 +86,17 @@ impl ProcessCtx {
         let granted = &self.granted[plan.grant];
         let Reserved { held, alive, pipes } = self.reserve(&plan, granted)?;
         self.take_spawn(granted, Instant::now())?;
-        let engine = self.engine(command, &plan, granted)?;
+        let mut engine = self.engine(command, &plan, granted)?;
+        let tree = self.place.as_ref().map(|place| place.create()).transpose();
+        let tree =
+            tree.map_err(|error| SpawnError { stage: Stage::Cgroup, errno: error.errno() })?;
+        if let Some(tree) = &tree {
+            engine.cgroup(tree.cgroup());
+        }
 
         let place = alive.membership.id();
         let children = self.children.clone();
-        let process = ChildProcess::new(alive, held, plan.grace, children.clone());
+        let process = ChildProcess::new(alive, held, tree, plan.grace, children.clone());
         let process = Arc::new(process);
         if !children.starting(place, &process) {
             return Err(LaunchError::ShutDown);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Errno, ExitStatus, Signal, SpawnAbort, SpawnError, Stage};
 
+use crate::cgroup::OwnedCgroup;
 use crate::child::{Cause, Exit};
 use crate::children::{Children, Membership};
 use crate::deadline::Deadline;
@@ -30,6 +31,8 @@ pub(crate) struct ChildProcess {
     grace: Duration,
     /// What it takes up until its handle is dropped and it is gone.
     held: Option<Share>,
+    /// All that it ever started, where that can be told. Goes last.
+    tree: Option<OwnedCgroup>,
     children: Children,
     pub(crate) watch: OnceLock<Arc<Watch>>,
 }
@@ -77,6 +80,7 @@ impl ChildProcess {
     pub(crate) fn new(
         alive: Alive,
         held: Share,
+        tree: Option<OwnedCgroup>,
         grace: Duration,
         children: Children,
     ) -> ChildProcess {
@@ -88,6 +92,7 @@ impl ChildProcess {
             kill: Mutex::default(),
             grace,
             held: Some(held),
+            tree,
             children,
             watch: OnceLock::new(),
         }
@@ -172,12 +177,20 @@ impl ChildProcess {
             return Ok(());
         };
         match ending {
-            Ending::Kill => child.kill(),
+            Ending::Kill => self.kill(child),
             Ending::Ask(grace) => {
                 child.terminate()?;
                 self.kill_after(grace)
             }
         }
+    }
+
+    /// Kills it, with its group or all that it ever started.
+    fn kill(&self, child: &offspring_spawn::Child) -> io::Result<()> {
+        let tree = self.tree.as_ref().map(|tree| tree.cgroup().kill());
+        child.kill()?;
+        // After the process itself, whose own error tells more.
+        tree.transpose().map(drop).map_err(|error| error.errno().into())
     }
 
     /// How its policy ends it.
@@ -256,7 +269,7 @@ impl ChildProcess {
             if let Some(process) = process.upgrade()
                 && let Some(child) = process.child.get()
             {
-                let _ = child.kill();
+                let _ = process.kill(child);
             }
         };
         let kill = Deadline::after(grace, Box::new(over))?;
@@ -286,7 +299,7 @@ impl Drop for ChildProcess {
         let phase = state.phase;
         drop(state);
         let id = alive.as_ref().map(|alive| alive.membership.id());
-        child.keep((self.held.take(), alive));
+        child.keep((self.held.take(), alive, self.tree.take()));
         let may_live = matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
         match id {
             Some(id) if may_live && !self.grace.is_zero() => {

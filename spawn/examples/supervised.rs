@@ -1,8 +1,8 @@
-//! Leaves nothing behind when it is killed, however it is.
+//! Leaves nothing behind when it is killed, however it is, but for what it spares.
 
 use std::error::Error;
 
-use offspring_spawn::{Command, Program, Stdio, supervise};
+use offspring_spawn::{Command, Program, Stdio, spare, supervise};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // From here on this is another process, and the one before watches it.
@@ -12,6 +12,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A daemon: it has a session of its own, and its parent is gone.
     command.args(["-c", "(setsid sleep 1000 &); echo started"]).stdout(Stdio::Inherit);
     command.spawn()?.wait()?;
+    if std::env::args().nth(1).as_deref() == Some("spare") {
+        // This one is to live on.
+        let mut command = Command::new(&sh);
+        command.args(["-c", "echo $$; exec sleep 1000 >&-"]).stdout(Stdio::Inherit);
+        let child = command.new_session(true).spawn()?;
+        spare(&child)?;
+        child.leave();
+    }
     if std::env::args().nth(1).as_deref() == Some("crash") {
         std::process::abort();
     }

@@ -62,3 +62,19 @@ fn supervised() {
         assert_eq!((output.status.code(), output.status.signal()), (code, signal), "{output:?}");
     }
 }
+
+/// What is spared outlives the example, with its session, and is no zombie's
+/// parent's any more.
+#[test]
+fn spared() {
+    let Some(path) = example("supervised") else {
+        return skip("spared", "the example was not built");
+    };
+    let output = Command::new(path).arg("spare").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let number = stdout.lines().nth(1).unwrap().parse().unwrap();
+    let number = rustix::process::Pid::from_raw(number).unwrap();
+    // Fails if it is no more.
+    rustix::process::kill_process(number, rustix::process::Signal::KILL).unwrap();
+}

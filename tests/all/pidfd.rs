@@ -1,8 +1,10 @@
 //! Exit handles.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use offspring::cgroup::Place;
 use offspring::policy::{Grant, Limits, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
@@ -10,10 +12,11 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::assert_test_exists;
-use crate::isolation::{helper, is_helper, skip};
+use crate::isolation::{helper, is_helper, isolated, skip};
 use crate::lifeline::Lifeline;
 use crate::run::{Run, grant};
 use crate::runtime::{current_thread, everywhere};
+use crate::traces::assert_no_children;
 
 for_each_pidfd_program!(assert_test_exists);
 
@@ -200,4 +203,34 @@ fn pidfd_reuse() {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let passed = output.status.success() && stdout.contains("test result: ok. 1 passed");
     assert!(passed && stdout.contains("numbers came back"), "{output:?}");
+}
+
+/// With a cgroup for each child.
+#[test]
+fn pidfd_tree() {
+    isolated(|| {
+        let place = match Place::find() {
+            Ok(place) => place,
+            Err(error) => return skip("pidfd_tree", error),
+        };
+        let lifeline = Lifeline::new();
+        everywhere(|| {
+            let run = Run::new(PIDFD_TREE).allow(&["sh"]).args(&[&lifeline.path()]);
+            run.process(|process| process.own_groups(Arc::clone(&place)))
+        });
+        lifeline.assert_gone();
+        assert_no_children();
+        let path = place.path();
+        let groups = || {
+            std::fs::read_dir(&path)
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir())
+        };
+        // Those that took long are removed by a thread.
+        while groups().count() > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(place);
+        assert!(!path.exists());
+    });
 }
