@@ -36,6 +36,7 @@ ends it.
 Examples:
   offspring run --allow git hello.wasm
   offspring run --allow cc=/usr/bin/cc --child-env PATH --dir .::/ build.wasm -- --release
+  offspring run --allow git --audit audit.jsonl hello.wasm
   offspring run --policy policy.toml --dir .::/repo ci.wasm -- /repo/.github/workflows/ci.yml")]
 pub struct RunArgs {
     /// What the component may start: a policy file.
@@ -60,6 +61,11 @@ pub struct RunArgs {
     /// tool's own one.
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub env: Vec<Variable>,
+
+    /// A file to append what the component starts, signals and is refused to, one
+    /// JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub audit: Option<PathBuf>,
 
     /// The component: a `.wasm`, or a `.cwasm` as `offspring compile` makes it.
     /// A `.cwasm` is machine code, and trusted like a program.

@@ -5,9 +5,10 @@ use offspring::policy::{Grant, Policy};
 use offspring::{ProcessCtx, ProcessCtxBuilder};
 
 use crate::args::{RunArgs, Variable};
+use crate::audit::Log;
 
 /// The context of a run: the policy file's grants and those of `--allow`.
-pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
+pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     let mut policy = match &args.policy {
         Some(path) => Policy::load(path)?,
         None => Policy::new(),
@@ -33,6 +34,11 @@ pub fn context(args: &RunArgs) -> anyhow::Result<ProcessCtx> {
     let mut builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
     if let Ok(place) = Place::find() {
         builder = builder.own_groups(place);
+    }
+    let name = args.component.file_name().unwrap_or(args.component.as_os_str());
+    builder = builder.name(name.to_string_lossy());
+    if let Some(sink) = log.sink() {
+        builder = builder.audit(sink);
     }
     Ok(initial_cwd(builder, args).build()?)
 }

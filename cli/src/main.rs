@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod audit;
 mod component;
 mod doctor;
 mod grants;

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::args::{RunArgs, Variable};
+use crate::audit::Log;
 use crate::{component, grants, stop};
 
 /// What a shell reports for a program that aborts, and wasmtime for a trap.
@@ -46,7 +47,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         eprintln!("offspring: what leaves its process group may outlive this run: {error}");
     }
     let wasi = wasi(args)?;
-    let process = grants::context(args)?;
+    let log = Log::open(args.audit.as_deref())?;
+    let process = grants::context(args, &log)?;
     let engine = component::engine()?;
     let component = component::load(&engine, &args.component)?;
 
@@ -75,6 +77,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(grace) = grace {
         children.wait_until_gone(grace + LAST_MOMENT);
     }
+    log.close();
     exit_code(ended?)
 }
 

@@ -20,6 +20,20 @@ pub enum Cause {
     Killed,
     /// The host ended it.
     KilledByHost,
+    /// Its handle was dropped, by the guest or with the store.
+    Dropped,
+}
+
+impl Cause {
+    /// The word that the audit log has for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::Deadline => "deadline",
+            Cause::Killed => "killed",
+            Cause::KilledByHost => "killed-by-host",
+            Cause::Dropped => "dropped",
+        }
+    }
 }
 
 /// The end of a child.

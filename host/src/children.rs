@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offspring_spawn::Release;
 
@@ -40,8 +40,8 @@ enum Place {
     Released(Release),
 }
 
-/// How long to wait for a spawn to find out that the host is ending. One that
-/// takes longer is stuck in the kernel.
+/// How long to wait for what was killed, and for a spawn to find out that the
+/// host is ending. What takes longer is stuck in the kernel.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A child's place among the live ones, taken before it is started. Dropping
@@ -73,8 +73,8 @@ impl Children {
     /// a host that is about to end: the guest itself goes on until its store is
     /// dropped.
     ///
-    /// A spawn that has begun on another thread is waited for, for a second at
-    /// most.
+    /// Waits for them, for a second at most. A spawn that has begun on another
+    /// thread is waited for as well.
     pub fn shut_down(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -85,9 +85,14 @@ impl Children {
             }
         }
         drop(state);
-        for process in live {
+        for process in &live {
             // Those that have ended need no killing.
             let _ = process.end(Cause::KilledByHost, Ending::Kill);
+        }
+        // Their ends are told before the host is gone.
+        let begin = Instant::now();
+        for process in live {
+            process.wait(PATIENCE.saturating_sub(begin.elapsed()));
         }
         let is_starting = |state: &mut State| {
             state.live.values().any(|place| matches!(place, Place::Reserved | Place::Starting(_)))

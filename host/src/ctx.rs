@@ -7,13 +7,14 @@ use std::sync::Arc;
 use offspring_spawn::{Errno, Kernel, Program, Signal, SpawnError, Stage};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use crate::audit::Audit;
 use crate::cgroup::Place;
 use crate::children::Children;
 use crate::error::BuildError;
 use crate::policy::{Cwd, Grant, Policy};
 use crate::quota::Quota;
 use crate::rate::Rate;
-use crate::refusals::Refusals;
+use crate::recorder::Recorder;
 use crate::watch;
 
 /// What one guest may start, and what it has started: the state of this crate
@@ -31,7 +32,7 @@ pub struct ProcessCtx {
     pub(crate) place: Option<Arc<Place>>,
     pub(crate) command_bytes: Quota,
     pub(crate) spawns: Rate,
-    pub(crate) refusals: Refusals,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) parent_death_signal: Option<Signal>,
 }
 
@@ -66,7 +67,8 @@ impl ProcessCtx {
 /// - no program may be started;
 /// - children that have no other directory run in `/`;
 /// - children outlive the thread that spawns them, though never their handles;
-/// - a child has no cgroup of its own.
+/// - a child has no cgroup of its own;
+/// - the guest's name is `guest`, and nothing is kept of what it does.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessCtxBuilder {
     policy: Policy,
@@ -74,6 +76,8 @@ pub struct ProcessCtxBuilder {
     initial_cwd: Option<PathBuf>,
     die_with_thread: bool,
     place: Option<Arc<Place>>,
+    name: Option<String>,
+    audit: Option<Arc<dyn Audit>>,
 }
 
 impl ProcessCtxBuilder {
@@ -126,6 +130,20 @@ impl ProcessCtxBuilder {
         self
     }
 
+    /// Sets what the guest is called in the log and in what is kept of it.
+    pub fn name(mut self, name: impl Into<String>) -> ProcessCtxBuilder {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets who keeps what the guest does and what becomes of its children:
+    /// every spawn, every refusal, signals, and every end, also of children that
+    /// are killed with the store.
+    pub fn audit(mut self, sink: Arc<dyn Audit>) -> ProcessCtxBuilder {
+        self.audit = Some(sink);
+        self
+    }
+
     /// Opens every program and directory that the policy names. From then on
     /// what was opened counts, whatever becomes of the paths.
     ///
@@ -145,6 +163,8 @@ impl ProcessCtxBuilder {
         let opened = open_directory(&initial_cwd)
             .map_err(|errno| BuildError::InitialDirectory { path: initial_cwd, errno })?;
         let limits = policy.get_limits();
+        let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
+        let name = self.name.unwrap_or_else(|| "guest".to_owned());
         Ok(ProcessCtx {
             granted,
             initial_cwd: Arc::new(opened),
@@ -153,7 +173,7 @@ impl ProcessCtxBuilder {
             pipes: Quota::new(limits.max_pipes),
             watched: Quota::new(watch::MAX),
             place: self.place,
-            refusals: Refusals::default(),
+            recorder: Arc::new(Recorder::new(name, names, self.audit)),
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             spawns: Rate::new(limits.spawns_per_second, limits.burst()),
             parent_death_signal: self.die_with_thread.then_some(Signal::KILL),

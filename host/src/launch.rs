@@ -18,6 +18,7 @@ use crate::policy::Denied;
 use crate::process::{Alive, ChildProcess};
 use crate::quota::Share;
 use crate::rate::TooOften;
+use crate::recorder::Recorder;
 use crate::request::{Malformed, StdioKind};
 
 /// A child and the guest's ends of its pipes.
@@ -64,7 +65,8 @@ pub(crate) struct Prepared {
     place: u64,
     children: Children,
     pipes: [Option<Share>; 3],
-    grant: usize,
+    plan: Plan,
+    recorder: Arc<Recorder>,
 }
 
 impl ProcessCtx {
@@ -106,7 +108,8 @@ impl ProcessCtx {
                 LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
             })?;
         }
-        Ok(Prepared { engine, process, place, children, pipes, grant: plan.grant })
+        let recorder = Arc::clone(&self.recorder);
+        Ok(Prepared { engine, process, place, children, pipes, plan, recorder })
     }
 
     /// Takes what the child will need of the guest's limits.
@@ -219,12 +222,13 @@ impl Prepared {
             _ => LaunchError::Engine(error),
         })?;
         let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
-        process.started(child).map_err(LaunchError::ended)?;
+        let account = self.recorder.spawned(&self.plan, child.pidfd().getpid().ok());
+        process.started(child, account).map_err(LaunchError::ended)?;
         self.children.started(self.place, &process);
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {
-            child: Child::new(process, self.grant),
+            child: Child::new(process, self.plan.grant),
             stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share)),
             stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share)),
             stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share)),
@@ -238,7 +242,7 @@ impl LaunchError {
         match cause {
             Cause::Deadline => LaunchError::TimedOut,
             // A guest has no handle yet to do it by.
-            Cause::Killed | Cause::KilledByHost => LaunchError::ShutDown,
+            Cause::Killed | Cause::KilledByHost | Cause::Dropped => LaunchError::ShutDown,
         }
     }
 }

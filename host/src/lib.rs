@@ -35,8 +35,12 @@
 //!   (`waitpid(-1)`); see [`offspring_spawn`].
 //! - The runtime of an asynchronous host needs its drivers for input and output
 //!   and for time (`enable_all`).
-//! - Denials and failed spawns are reported through [`tracing`], a thousand at
-//!   most for one guest.
+//! - What a guest does is reported through [`tracing`]: each call as a span and
+//!   two events at the level `trace`, children that start and end and signals
+//!   at `info`, what is refused at `warn`. The same goes to an
+//!   [`audit`] sink. Refusals and signals, which cost a guest nothing, are
+//!   reported a thousand times and then ten times a second; how many were not
+//!   is reported too.
 //! - A child that inherits the host's standard input, where that is a terminal,
 //!   stays in the host's process group, because it could not read otherwise. Of
 //!   such a child only the process itself is killed.
@@ -50,6 +54,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 mod attributes;
+pub mod audit;
 pub mod bindings;
 mod bounds;
 pub mod cgroup;
@@ -67,7 +72,7 @@ mod process;
 mod quota;
 mod rate;
 mod readiness;
-mod refusals;
+mod recorder;
 pub mod request;
 mod stream;
 mod view;

@@ -13,6 +13,7 @@ use crate::child::{Cause, Exit};
 use crate::children::{Children, Membership};
 use crate::deadline::Deadline;
 use crate::quota::Share;
+use crate::recorder::Account;
 use crate::watch::Watch;
 
 /// The process, as its handle, its deadline and the host share it.
@@ -35,6 +36,8 @@ pub(crate) struct ChildProcess {
     tree: Option<OwnedCgroup>,
     children: Children,
     pub(crate) watch: OnceLock<Arc<Watch>>,
+    /// Told how it ends, from the moment that its program runs.
+    account: OnceLock<Arc<Account>>,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,25 @@ enum Phase {
     },
     /// From now on nobody changes what is told.
     Ended(Exit),
+}
+
+impl Phase {
+    /// Why a process ended whose handle was dropped in this phase: of what was
+    /// killed or asked to end then, nobody else is the cause.
+    fn cause_of(self, exit: Option<offspring_spawn::Exit>, gracious: bool) -> Option<Cause> {
+        let by = |wanted| {
+            exit.is_some_and(|exit| {
+                matches!(exit.status, ExitStatus::Signaled { signal, .. } if signal == wanted)
+            })
+        };
+        match self {
+            Phase::Ending { cause, asked } if asked || by(Signal::KILL) => Some(cause),
+            Phase::Running if by(Signal::KILL) || (gracious && by(Signal::TERM)) => {
+                Some(Cause::Dropped)
+            }
+            Phase::Starting | Phase::Running | Phase::Ending { .. } | Phase::Ended(_) => None,
+        }
+    }
 }
 
 /// What a process takes up as long as it lives.
@@ -95,6 +117,7 @@ impl ChildProcess {
             tree,
             children,
             watch: OnceLock::new(),
+            account: OnceLock::new(),
         }
     }
 
@@ -123,13 +146,23 @@ impl ChildProcess {
 
     /// Says that its program runs. An error is who wants it ended; then the
     /// child that is given is killed.
-    pub(crate) fn started(&self, child: offspring_spawn::Child) -> Result<(), Cause> {
+    pub(crate) fn started(
+        &self,
+        mut child: offspring_spawn::Child,
+        account: Account,
+    ) -> Result<(), Cause> {
+        let account = Arc::new(account);
         let mut state = self.state();
         match state.phase {
             Phase::Starting => state.phase = Phase::Running,
-            Phase::Ending { cause, .. } => return Err(cause),
+            Phase::Ending { cause, .. } => {
+                drop(state);
+                child.when_gone(move |exit| account.gone(exit, Some(cause)));
+                return Err(cause);
+            }
             Phase::Running | Phase::Ended(_) => unreachable!("a process starts once"),
         }
+        self.account.get_or_init(|| account);
         let first = self.child.set(child).is_ok();
         debug_assert!(first, "a process starts once");
         Ok(())
@@ -167,6 +200,9 @@ impl ChildProcess {
         let alive = state.alive.take();
         drop(state);
         drop(alive);
+        if let Some(account) = self.account.get() {
+            account.exited(exit);
+        }
         Ok(Some(exit))
     }
 
@@ -234,6 +270,20 @@ impl ChildProcess {
         self.child.get().ok_or(Errno::SRCH)?.pidfd().getpid()
     }
 
+    /// What its host is told of it.
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.get()
+    }
+
+    /// Waits at most this long until its end is known.
+    pub(crate) fn wait(&self, patience: Duration) {
+        if let Some(child) = self.child.get() {
+            // What cannot be asked is told when the child is dropped.
+            let _ = child.pidfd().poll(patience);
+            let _ = self.try_wait();
+        }
+    }
+
     /// Another descriptor of the process.
     pub(crate) fn pidfd(&self) -> io::Result<offspring_spawn::PidFd> {
         self.child.get().ok_or(Errno::SRCH)?.pidfd().try_clone()
@@ -299,7 +349,15 @@ impl Drop for ChildProcess {
         let phase = state.phase;
         drop(state);
         let id = alive.as_ref().map(|alive| alive.membership.id());
-        child.keep((self.held.take(), alive, self.tree.take()));
+        let told = self.account.take();
+        let (taken, gracious) =
+            ((self.held.take(), alive, self.tree.take()), !self.grace.is_zero());
+        child.when_gone(move |exit| {
+            if let Some(account) = told {
+                account.gone(exit, phase.cause_of(exit, gracious));
+            }
+            drop(taken);
+        });
         let may_live = matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
         match id {
             Some(id) if may_live && !self.grace.is_zero() => {

@@ -1,6 +1,6 @@
 //! A child process that is owned.
 
-use std::any::Any;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,27 @@ use crate::wait::{self, Reap};
 /// kernel.
 const DROP_PATIENCE: Duration = Duration::from_millis(50);
 
+/// What is called when a process is gone.
+pub(crate) struct Gone(Box<dyn FnOnce(Option<Exit>) + Send + Sync>);
+
+impl Gone {
+    pub(crate) fn call(self, exit: Option<Exit>) {
+        (self.0)(exit);
+    }
+}
+
+impl Default for Gone {
+    fn default() -> Gone {
+        Gone(Box::new(|_| {}))
+    }
+}
+
+impl fmt::Debug for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gone")
+    }
+}
+
 /// A child process and our ends of its pipes.
 ///
 /// The child is owned: dropping this kills it, with the process group that it
@@ -39,7 +60,7 @@ pub struct Child {
     exit: Mutex<Option<Exit>>,
     /// The forks that led to the process whose child it is.
     generation: u32,
-    kept: Option<Box<dyn Any + Send + Sync>>,
+    gone: Option<Gone>,
     /// Our end of the standard input, if it is piped.
     pub stdin: Option<OwnedFd>,
     /// Our end of the standard output, if it is piped.
@@ -61,7 +82,7 @@ impl Child {
             keeps_zombie: leads_group && !group_signals,
             exit: Mutex::new(None),
             generation: fork::generation(),
-            kept: None,
+            gone: None,
             stdin,
             stdout,
             stderr,
@@ -229,15 +250,20 @@ impl Child {
     /// It outlives a [supervised](crate::supervise) program only if it is
     /// [spared](crate::spare).
     pub fn leave(mut self) {
-        let kept = self.kept.take();
-        reaper::leave(Orphan { pidfd: self.detach(), _kept: kept });
+        let gone = self.gone.take().unwrap_or_default();
+        let known = *self.exit();
+        reaper::leave(Orphan { pidfd: self.detach(), known, gone });
     }
 
-    /// Keeps something until this is dropped and the process has been waited
-    /// for, which a drop does not wait for longer than a moment: for counting
-    /// what the process takes up.
-    pub fn keep(&mut self, kept: impl Any + Send + Sync) {
-        self.kept = Some(Box::new(kept));
+    /// Has this called once this is dropped and the process has been waited
+    /// for: for counting what the process takes up, and for telling how it
+    /// ended. A drop waits for that no longer than a moment, and leaves it to a
+    /// thread then.
+    ///
+    /// Called with the end of the process, or `None` where the kernel could not
+    /// be asked. Not called for a child that is detached.
+    pub fn when_gone(&mut self, call: impl FnOnce(Option<Exit>) + Send + Sync + 'static) {
+        self.gone = Some(Gone(Box::new(call)));
     }
 
     fn check_ours(&self) -> Result<(), Errno> {
@@ -264,20 +290,26 @@ impl Drop for Child {
         if self.pidfd.is_none() || !self.is_ours() {
             return;
         }
-        let ended = self.exit().is_some();
-        if !ended || self.leads_group {
+        let known = *self.exit();
+        if known.is_none() || self.leads_group {
             // Fails only for a process that took on other rights than ours,
             // and then there is nobody to tell.
             let _ = self.kill();
         }
-        if ended && !self.keeps_zombie {
-            return;
+        let gone = self.gone.take().unwrap_or_default();
+        if known.is_some() && !self.keeps_zombie {
+            return gone.call(known);
         }
         let pidfd = self.pidfd();
-        let gone = pidfd.poll(DROP_PATIENCE).is_ok_and(|ended| ended)
-            && matches!(wait::try_wait(pidfd.as_fd(), Reap::Yes), Ok(Some(_)));
-        if !gone && let Some(pidfd) = self.pidfd.take() {
-            reaper::adopt(Orphan { pidfd, _kept: self.kept.take() });
+        let waited = match pidfd.poll(DROP_PATIENCE) {
+            Ok(true) => wait::try_wait(pidfd.as_fd(), Reap::Yes).ok().flatten(),
+            Ok(false) | Err(_) => None,
+        };
+        if waited.is_some() {
+            return gone.call(known.or(waited));
+        }
+        if let Some(pidfd) = self.pidfd.take() {
+            reaper::adopt(Orphan { pidfd, known, gone });
         }
     }
 }

@@ -1,21 +1,23 @@
 //! Waiting for processes that nobody owns any more, so that a drop need not.
 
-use std::any::Any;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::child::Child;
+use crate::child::{Child, Gone};
 use crate::pidfd::PidFd;
+use crate::status::Exit;
 use crate::wait::{self, Reap};
 
-/// A killed process, and what is kept until it is gone.
+/// A process without an owner, and what is called when it is gone.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub(crate) pidfd: PidFd,
-    pub(crate) _kept: Option<Box<dyn Any + Send + Sync>>,
+    /// How it ended, where only its zombie is left.
+    pub(crate) known: Option<Exit>,
+    pub(crate) gone: Gone,
 }
 
 /// The end of a child that was [released](Child::release).
@@ -116,9 +118,9 @@ fn run() {
         let mut orphans = self::orphans();
         let gone: Vec<_> = orphans.waiting.extract_if(.., |waiting| waiting.is_over()).collect();
         drop(orphans);
-        // A drop may take its time, and have another process adopted; what was
-        // kept may do anything.
-        drop(gone);
+        // A drop may take its time, and have another process adopted; what is
+        // called may do anything.
+        gone.into_iter().for_each(Waiting::end);
         let mut orphans = self::orphans();
         if orphans.waiting.is_empty() {
             orphans.running = false;
@@ -128,11 +130,24 @@ fn run() {
 }
 
 impl Waiting {
-    fn is_over(&self) -> bool {
+    fn end(self) {
         match self {
-            // An error will not get better.
+            Waiting::Killed(Orphan { known, gone, .. })
+            | Waiting::Left(Orphan { known, gone, .. }) => gone.call(known),
+            Waiting::Asked(child, _) => drop(child),
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        match self {
             Waiting::Killed(orphan) | Waiting::Left(orphan) => {
-                !matches!(wait::try_wait(orphan.pidfd.as_fd(), Reap::Yes), Ok(None))
+                match wait::try_wait(orphan.pidfd.as_fd(), Reap::Yes) {
+                    Ok(None) => return false,
+                    Ok(Some(exit)) => orphan.known = orphan.known.or(Some(exit)),
+                    // It will not get better.
+                    Err(_) => {}
+                }
+                true
             }
             Waiting::Asked(child, release) => release.is_over() || child.is_gone(),
         }

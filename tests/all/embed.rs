@@ -2,22 +2,25 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use offspring::ProcessView;
+use offspring::audit::{Audit, Record, to_json};
 use offspring::bindings::pidfd::HostPidfd;
 use offspring::bindings::spawn::{HostCommand, Input};
 use offspring::bindings::types::Outcome;
 use offspring_tests::*;
+use serde_json::Value;
 use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::p2::bindings::io::poll::HostPollable;
 
 use crate::assert_test_exists;
 use crate::isolation::isolated;
 use crate::lifeline::Lifeline;
-use crate::run::{Ready, Run, State, engine};
+use crate::run::{Ready, Run, State, engine, grant};
 use crate::runtime::{current_thread, drive_until, multi_thread};
 use crate::traces::assert_no_children;
 
@@ -221,6 +224,79 @@ fn embed_spawns() {
         assert_no_children();
         lifeline.assert_gone();
     });
+}
+
+/// What a host keeps of a guest.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<Value>>);
+
+impl Audit for Kept {
+    fn record(&self, record: &Record<'_>) {
+        let line = to_json(record);
+        assert!(!line.contains("hunter2"), "a secret: {line}");
+        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+    }
+}
+
+#[test]
+fn embed_audit() {
+    let kept = Arc::new(Kept::default());
+    let sink = Arc::clone(&kept);
+    let shell = grant("sh").env_allow("SECRET".parse().unwrap());
+    let run = Run::new(EMBED_AUDIT).grant(shell).allow(&["cat"]);
+    run.process(|process| process.name("name").audit(sink)).sync().success();
+
+    let lines = kept.0.lock().unwrap();
+    let text = |line: &Value, key: &str| match &line[key] {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let keys = ["event", "decision", "grant", "child", "rule", "signal", "exit_code", "cause"];
+    let rows = lines.iter().map(|line| keys.map(|key| text(line, key)).join(" "));
+    let rows: Vec<String> = rows.collect();
+    let expected = [
+        "spawn denied missing - program - - -",
+        "spawn allowed sh 1 - - - -",
+        "exit - sh 1 - - 3 -",
+        "spawn allowed cat 2 - - - -",
+        "signal denied cat 2 signals SIGHUP - -",
+        "signal allowed cat 2 - SIGKILL - -",
+        "exit - cat 2 - SIGKILL - killed",
+        "spawn allowed cat 3 - - - -",
+        "exit - cat 3 - SIGKILL - dropped",
+        "spawn allowed cat 4 - - - -",
+        "exit - cat 4 - SIGKILL - deadline",
+        "spawn allowed cat 5 - - - -",
+        "exit - cat 5 - SIGKILL - dropped",
+    ];
+    assert_eq!(rows, expected, "{lines:#?}");
+    assert!(lines.iter().all(|line| line["guest"] == "name"));
+    assert_eq!(lines[0]["argv"], serde_json::json!(["argument"]));
+    assert_eq!(lines[1]["argv"], serde_json::json!(["sh", "-c", "exit 3", "sh"]));
+    assert_eq!(lines[1]["env"], serde_json::json!(["PATH", "SECRET"]));
+    assert!(lines[2]["usage"]["minor_faults"].as_u64().unwrap() > 0);
+}
+
+/// Children that the host itself ends are in what it keeps, before it is gone.
+#[test]
+fn what_is_shut_down_is_kept() {
+    let kept = Arc::new(Kept::default());
+    let sink = Arc::clone(&kept);
+    let lifeline = Lifeline::new();
+    let run = Run::new(EMBED_WAIT).allow(&["sh"]).args(&[&lifeline.path()]);
+    let ready = run.process(|process| process.audit(sink)).ready();
+    let (children, printed) = (ready.children(), ready.stdout());
+    let runtime = current_thread();
+    let waits = runtime.spawn(ready.r#async());
+    let is_waiting = move || printed.text().contains("waiting");
+    runtime.block_on(drive_until(Box::pin(std::future::pending::<()>()), is_waiting));
+    // Nothing runs here but this.
+    children.shut_down();
+    let last = kept.0.lock().unwrap().last().cloned().unwrap();
+    assert_eq!([&last["event"], &last["cause"]], ["exit", "killed-by-host"]);
+    drop((waits, runtime));
+    lifeline.assert_gone();
 }
 
 /// A host that does not link us gets an error that says what is missing.

@@ -62,6 +62,8 @@ pub use limits::Limits;
 pub use stdio::StdioKinds;
 pub use words::Attribute;
 
+pub(crate) use stdio::word as stdio_word;
+
 use text::quoted;
 
 /// What one guest may start.

@@ -54,7 +54,7 @@ impl FromIterator<StdioKind> for StdioKinds {
 }
 
 /// What a policy file calls this kind.
-pub(super) fn word(kind: StdioKind) -> &'static str {
+pub(crate) fn word(kind: StdioKind) -> &'static str {
     match kind {
         StdioKind::Null => "null",
         StdioKind::Inherit => "inherit",

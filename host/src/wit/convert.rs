@@ -7,10 +7,11 @@ use offspring_spawn::{Errno, PeakMemory, Stage};
 use wasmtime::component::ResourceTableError;
 
 use super::errno::errno_name;
+use crate::audit::Refusal;
 use crate::bindings::spawn;
 use crate::bindings::types::{self, ErrorCode};
 use crate::child::{Cause, Exit};
-use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
+use crate::error::{ErrorCodeFailure, Failure};
 use crate::launch::LaunchError;
 use crate::request::Malformed;
 
@@ -62,7 +63,7 @@ pub(super) fn too_many_resources() -> spawn::SpawnError {
 }
 
 /// What the guest gets when no child was started.
-pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
+pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
     let message = error.to_string();
     let kernel = |stage, errno| (stage, error_code(errno), errno_name(errno).map(str::to_owned));
     let (stage, code, errno) = match error {
@@ -90,7 +91,22 @@ pub(super) fn launch_error(error: LaunchError) -> SpawnFailure {
         }
         LaunchError::Engine(error) => kernel(stage(error.stage), error.errno),
     };
-    Failure::Guest(spawn::SpawnError { stage, code, errno, message })
+    spawn::SpawnError { stage, code, errno, message }
+}
+
+/// What the host is told of a spawn that failed: what the guest is.
+pub(super) fn refusal(error: &spawn::SpawnError) -> Refusal<'_> {
+    let (stage, detail) = match &error.stage {
+        spawn::Stage::Request => ("request", None),
+        spawn::Stage::Policy(rule) => ("policy", Some(rule.clone())),
+        spawn::Stage::Resolve => ("resolve", None),
+        spawn::Stage::Descriptors => ("descriptors", None),
+        spawn::Stage::Clone => ("clone", None),
+        spawn::Stage::Attribute(name) => ("attribute", Some(name.clone())),
+        spawn::Stage::Passed(number) => ("passed", Some(number.to_string())),
+        spawn::Stage::Exec => ("exec", None),
+    };
+    Refusal { stage, detail, errno: error.errno.as_deref(), message: &error.message }
 }
 
 fn stage(stage: Stage) -> spawn::Stage {
@@ -117,7 +133,8 @@ pub(super) fn exit_status(exit: Exit) -> types::ExitStatus {
         },
         cause: exit.cause.map(|cause| match cause {
             Cause::Deadline => types::Cause::Deadline,
-            Cause::Killed => types::Cause::Killed,
+            // Nobody can ask by a handle that is gone.
+            Cause::Killed | Cause::Dropped => types::Cause::Killed,
             Cause::KilledByHost => types::Cause::KilledByHost,
         }),
     }

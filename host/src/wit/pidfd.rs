@@ -10,6 +10,8 @@ use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 use super::convert::{
     error_code, exit_status, io_error_code, resource_usage, signal, signal_name, table_is_full,
 };
+use super::errno::errno_name;
+use crate::audit::Refusal;
 use crate::bindings::pidfd;
 use crate::bindings::types::{ErrorCode, ExitStatus, ResourceUsage, Signal};
 use crate::child::{Cause, Child};
@@ -40,8 +42,10 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
         let child = self.table.get(&this)?;
         let signal = signal(wanted).ok_or(ErrorCode::InvalidArgument)?;
         let grant = &self.ctx.policy.grants()[child.grant()];
+        let group = matches!(scope, pidfd::SignalScope::Group);
         if let Err(denied) = grant.check_signal(signal) {
-            self.ctx.refusals.log(grant.name(), &denied);
+            let refusal = Refusal::denied(denied.rule.as_str(), &denied.message);
+            signaled(child, signal, group, Some(refusal));
             return Err(ErrorCode::AccessDenied.into());
         }
         let sent = match scope {
@@ -49,21 +53,33 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
             pidfd::SignalScope::Thread => child.process().send_thread_signal(signal),
             pidfd::SignalScope::Group => child.process().signal_group(signal),
         };
+        let message = sent.err().map(|errno| errno.to_string());
+        let refusal = sent.err().zip(message.as_deref());
+        let refusal = refusal.map(|(errno, message)| Refusal {
+            stage: "signal",
+            detail: None,
+            errno: errno_name(errno),
+            message,
+        });
+        signaled(child, signal, group, refusal);
         Ok(sent.map_err(error_code)?)
     }
 
     fn kill(&mut self, this: Resource<Child>) -> Result<(), ErrorCodeFailure> {
         let child = self.table.get(&this)?;
-        Ok(child
-            .process()
-            .end(Cause::Killed, Ending::Kill)
-            .map_err(|error| io_error_code(&error))?)
+        let ended = child.process().end(Cause::Killed, Ending::Kill);
+        ended.map_err(|error| io_error_code(&error))?;
+        signaled(child, offspring_spawn::Signal::KILL, true, None);
+        Ok(())
     }
 
     fn terminate(&mut self, this: Resource<Child>, grace: u64) -> Result<(), ErrorCodeFailure> {
         let child = self.table.get(&this)?;
         let ending = Ending::Ask(Duration::from_nanos(grace));
-        Ok(child.process().end(Cause::Killed, ending).map_err(|error| io_error_code(&error))?)
+        let ended = child.process().end(Cause::Killed, ending);
+        ended.map_err(|error| io_error_code(&error))?;
+        signaled(child, offspring_spawn::Signal::TERM, true, None);
+        Ok(())
     }
 
     fn last_change(
@@ -104,6 +120,18 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
     fn drop(&mut self, this: Resource<Child>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
+    }
+}
+
+/// Tells the host of a signal.
+fn signaled(
+    child: &Child,
+    signal: offspring_spawn::Signal,
+    group: bool,
+    refusal: Option<Refusal<'_>>,
+) {
+    if let Some(account) = child.process().account() {
+        account.signaled(signal, group, refusal);
     }
 }
 

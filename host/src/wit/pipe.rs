@@ -4,6 +4,7 @@ use wasmtime::component::Resource;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 use super::convert::{error_code, table_is_full};
+use crate::audit::Refusal;
 use crate::bindings::pipe;
 use crate::bindings::types::ErrorCode;
 use crate::error::ErrorCodeFailure;
@@ -15,7 +16,12 @@ impl pipe::Host for ProcessCtxView<'_> {
     fn create(&mut self) -> Result<(Resource<PipeReader>, Resource<PipeWriter>), ErrorCodeFailure> {
         self.limit_handles();
         let (reader, writer) = create(&self.ctx.pipes).map_err(|error| match error {
-            PipeError::LimitReached => ErrorCode::LimitReached,
+            PipeError::LimitReached => {
+                let message = "the guest holds as many pipe ends as it may";
+                let refusal = Refusal::denied("limits.max-pipes", message);
+                self.ctx.recorder.limited("pipe.create", refusal);
+                ErrorCode::LimitReached
+            }
             PipeError::Kernel(errno) => error_code(errno),
         })?;
         let reader = self.table.push(reader).map_err(table_is_full)?;

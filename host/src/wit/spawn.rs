@@ -8,12 +8,14 @@ use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
-use super::convert::{launch_error, too_many_resources};
+use super::convert::{launch_error, refusal, too_many_resources};
+use crate::audit::Refusal;
 use crate::bindings::spawn::{self, Input, Output, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::launch::{LaunchError, Launched, Prepared};
+use crate::recorder::Recorder;
 use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
 use crate::view::{ProcessCtxView, ProcessView};
 
@@ -25,8 +27,8 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 
     fn args(&mut self, this: Resource<Command>, args: Vec<String>) -> Result<(), ErrorCodeFailure> {
         let max = self.ctx.policy.get_limits().max_argument_bytes;
-        let command = self.table.get_mut(&this)?;
-        Ok(command.set_args(args, max).map_err(not_taken)?)
+        let taken = self.table.get_mut(&this)?.set_args(args, max);
+        Ok(taken.map_err(|reason| not_taken(&self.ctx.recorder, "command.args", reason))?)
     }
 
     fn env(
@@ -35,8 +37,8 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         vars: Vec<(String, String)>,
     ) -> Result<(), ErrorCodeFailure> {
         let max = self.ctx.policy.get_limits().max_argument_bytes;
-        let command = self.table.get_mut(&this)?;
-        Ok(command.set_env(vars, max).map_err(not_taken)?)
+        let taken = self.table.get_mut(&this)?.set_env(vars, max);
+        Ok(taken.map_err(|reason| not_taken(&self.ctx.recorder, "command.env", reason))?)
     }
 
     fn cwd(
@@ -226,8 +228,9 @@ impl ProcessCtxView<'_> {
     fn prepare(&mut self, this: &Resource<Command>) -> Result<Prepared, SpawnFailure> {
         let command = self.table.get(this)?;
         self.ctx.prepare(command).map_err(|error| {
-            self.ctx.refusals.log(&command.request.program, &error);
-            launch_error(error)
+            let error = launch_error(error);
+            self.ctx.recorder.not_spawned(&command.request, refusal(&error));
+            Failure::Guest(error)
         })
     }
 
@@ -240,15 +243,21 @@ impl ProcessCtxView<'_> {
         let launched = match launched {
             Ok(launched) => launched,
             Err(error) => {
-                let program = &self.table.get(this)?.request.program;
-                self.ctx.refusals.log(program, &error);
-                return Err(launch_error(error));
+                let error = launch_error(error);
+                let request = &self.table.get(this)?.request;
+                self.ctx.recorder.not_spawned(request, refusal(&error));
+                return Err(Failure::Guest(error));
             }
         };
         // Only a full table can fail from here on: the guest's own limit. Then
         // all that was started goes again.
-        let full = |_| Failure::Guest(too_many_resources());
-        let pidfd = self.table.push(launched.child).map_err(full)?;
+        let recorder = &self.ctx.recorder;
+        let full = || {
+            let error = too_many_resources();
+            recorder.limited("command.spawn", refusal(&error));
+            Failure::Guest(error)
+        };
+        let pidfd = self.table.push(launched.child).map_err(|_| full())?;
         let stdin = push(self.table, launched.stdin);
         let stdout = push(self.table, launched.stdout);
         let stderr = push(self.table, launched.stderr);
@@ -259,7 +268,7 @@ impl ProcessCtxView<'_> {
                 take_back(self.table, stdin)?;
                 take_back(self.table, stdout)?;
                 take_back(self.table, stderr)?;
-                Err(Failure::Guest(too_many_resources()))
+                Err(full())
             }
         }
     }
@@ -326,9 +335,11 @@ fn take_back<T: 'static>(
     Ok(())
 }
 
-fn not_taken(reason: NotTaken) -> ErrorCode {
-    match reason {
-        NotTaken::TooLong => ErrorCode::ArgumentListTooLong,
-        NotTaken::LimitReached => ErrorCode::LimitReached,
-    }
+fn not_taken(recorder: &Recorder, function: &'static str, reason: NotTaken) -> ErrorCode {
+    let (code, message) = match reason {
+        NotTaken::TooLong => (ErrorCode::ArgumentListTooLong, "too long for one command"),
+        NotTaken::LimitReached => (ErrorCode::LimitReached, "all commands together are too long"),
+    };
+    recorder.limited(function, Refusal::denied("limits.max-argument-bytes", message));
+    code
 }
