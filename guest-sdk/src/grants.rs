@@ -120,6 +120,8 @@ pub struct Limits {
     /// How many resources of every kind may be held at once, those of WASI
     /// included.
     pub max_handles: u32,
+    /// How many bytes pipes may hold beyond what each has by itself.
+    pub max_buffered_bytes: u64,
     /// How many bytes the arguments and environment of one command may have,
     /// each string with its terminating NUL.
     pub max_argument_bytes: u64,
@@ -150,6 +152,7 @@ pub fn limits() -> Limits {
         max_children,
         max_pipes,
         max_handles,
+        max_buffered_bytes,
         max_argument_bytes,
         spawns_per_second,
         spawn_burst,
@@ -158,6 +161,7 @@ pub fn limits() -> Limits {
         max_children,
         max_pipes,
         max_handles,
+        max_buffered_bytes,
         max_argument_bytes,
         spawns_per_second,
         spawn_burst,

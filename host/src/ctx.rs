@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::cgroup::Place;
 use crate::children::Children;
 use crate::error::BuildError;
+use crate::pipe::Room;
 use crate::policy::{Cwd, Grant, Policy};
 use crate::quota::Quota;
 use crate::rate::Rate;
@@ -27,7 +28,7 @@ pub struct ProcessCtx {
     pub(crate) initial_cwd: Arc<OwnedFd>,
     pub(crate) children: Children,
     pub(crate) held: Quota,
-    pub(crate) pipes: Quota,
+    pub(crate) pipes: Room,
     pub(crate) watched: Quota,
     pub(crate) place: Option<Arc<Place>>,
     pub(crate) command_bytes: Quota,
@@ -170,7 +171,10 @@ impl ProcessCtxBuilder {
             initial_cwd: Arc::new(opened),
             children: Children::new(),
             held: Quota::new(limits.max_children),
-            pipes: Quota::new(limits.max_pipes),
+            pipes: Room {
+                ends: Quota::new(limits.max_pipes),
+                bytes: Quota::new(u32::try_from(limits.max_buffered_bytes).unwrap_or(u32::MAX)),
+            },
             watched: Quota::new(watch::MAX),
             place: self.place,
             recorder: Arc::new(Recorder::new(name, names, self.audit)),

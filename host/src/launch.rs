@@ -12,7 +12,7 @@ use crate::child::{Cause, Child};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
-use crate::pipe::{PipeReader, PipeWriter};
+use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::Denied;
 use crate::process::{Alive, ChildProcess};
@@ -67,6 +67,7 @@ pub(crate) struct Prepared {
     pipes: [Option<Share>; 3],
     plan: Plan,
     recorder: Arc<Recorder>,
+    room: Room,
 }
 
 impl ProcessCtx {
@@ -109,7 +110,8 @@ impl ProcessCtx {
             })?;
         }
         let recorder = Arc::clone(&self.recorder);
-        Ok(Prepared { engine, process, place, children, pipes, plan, recorder })
+        let room = self.pipes.clone();
+        Ok(Prepared { engine, process, place, children, pipes, plan, recorder, room })
     }
 
     /// Takes what the child will need of the guest's limits.
@@ -128,8 +130,11 @@ impl ProcessCtx {
         })?;
         let membership = self.children.join().ok_or(LaunchError::ShutDown)?;
         let pipe = |kind| match kind {
-            StdioKind::Piped => self.pipes.take().map(Some).ok_or_else(|| {
-                full("limits.max-pipes", format!("{} pipe ends are held already", self.pipes.max()))
+            StdioKind::Piped => self.pipes.ends.take().map(Some).ok_or_else(|| {
+                full(
+                    "limits.max-pipes",
+                    format!("{} pipe ends are held already", self.pipes.ends.max()),
+                )
             }),
             StdioKind::Null | StdioKind::Inherit | StdioKind::Pipe | StdioKind::File => Ok(None),
         };
@@ -216,7 +221,7 @@ impl Prepared {
         self,
         made: Result<offspring_spawn::Child, SpawnError>,
     ) -> Result<Launched, LaunchError> {
-        let Prepared { process, pipes, .. } = self;
+        let Prepared { process, pipes, room, .. } = self;
         let mut child = made.map_err(|error| match process.cause() {
             Some(cause) if error.errno == Errno::CANCELED => LaunchError::ended(cause),
             _ => LaunchError::Engine(error),
@@ -229,9 +234,9 @@ impl Prepared {
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {
             child: Child::new(process, self.plan.grant),
-            stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share)),
-            stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share)),
-            stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share)),
+            stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share, &room)),
+            stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
+            stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Pipe ends that a guest owns.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use offspring_spawn::Errno;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, openat};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with};
 
 use crate::quota::{Quota, Share};
 
@@ -17,12 +17,28 @@ pub struct PipeReader(End);
 #[derive(Debug)]
 pub struct PipeWriter(End);
 
+/// What the pipes of a guest take of its limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    /// How many ends there may be.
+    pub(crate) ends: Quota,
+    /// How many bytes pipes may be larger together than the kernel makes them.
+    pub(crate) bytes: Quota,
+}
+
 /// One end, which counts as long as anything here refers to it.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     fd: OwnedFd,
     share: Share,
+    bytes: Quota,
+    /// What was taken for its being larger, once that was tried.
+    larger: OnceLock<Option<Share>>,
 }
+
+/// How large a pipe is made that carries much: as large as every user may make
+/// some, by default. Three times faster than the 64 KiB that it begins with.
+const LARGE: usize = 1 << 20;
 
 #[derive(Debug)]
 struct End {
@@ -48,8 +64,8 @@ pub(crate) enum NotStream {
 }
 
 impl PipeReader {
-    pub(crate) fn new(fd: OwnedFd, share: Share) -> PipeReader {
-        PipeReader(End::new(fd, share))
+    pub(crate) fn new(fd: OwnedFd, share: Share, room: &Room) -> PipeReader {
+        PipeReader(End::new(fd, share, &room.bytes))
     }
 
     /// The end, to give to a child.
@@ -64,8 +80,8 @@ impl PipeReader {
 }
 
 impl PipeWriter {
-    pub(crate) fn new(fd: OwnedFd, share: Share) -> PipeWriter {
-        PipeWriter(End::new(fd, share))
+    pub(crate) fn new(fd: OwnedFd, share: Share, room: &Room) -> PipeWriter {
+        PipeWriter(End::new(fd, share, &room.bytes))
     }
 
     /// The end, to give to a child.
@@ -80,8 +96,8 @@ impl PipeWriter {
 }
 
 impl End {
-    fn new(fd: OwnedFd, share: Share) -> End {
-        End { pipe: Arc::new(Pipe { fd, share }), given: false }
+    fn new(fd: OwnedFd, share: Share, bytes: &Quota) -> End {
+        End { pipe: Arc::new(Pipe::new(fd, share, bytes)), given: false }
     }
 
     fn give(&mut self) -> Arc<Pipe> {
@@ -101,11 +117,34 @@ impl End {
         let path = format!("/proc/self/fd/{}", self.pipe.fd.as_raw_fd());
         let flags = mode | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty())?;
+        let bytes = self.pipe.bytes.clone();
         let share = match Arc::try_unwrap(self.pipe) {
             Ok(pipe) => pipe.share,
             Err(shared) => shared.share.another().ok_or(NotStream::LimitReached)?,
         };
-        Ok(Arc::new(Pipe { fd, share }))
+        Ok(Arc::new(Pipe::new(fd, share, &bytes)))
+    }
+}
+
+impl Pipe {
+    fn new(fd: OwnedFd, share: Share, bytes: &Quota) -> Pipe {
+        Pipe { fd, share, bytes: bytes.clone(), larger: OnceLock::new() }
+    }
+
+    /// Makes the pipe larger, once, as far as the guest's limit and the kernel's
+    /// on its host's user let it. Called when it was found full: few pipes ever
+    /// are. Returns whether it has more room now.
+    pub(crate) fn enlarge(&self) -> bool {
+        let mut enlarged = false;
+        self.larger.get_or_init(|| {
+            let more = LARGE.checked_sub(fcntl_getpipe_size(&self.fd).ok()?)?;
+            let share = self.bytes.take_many(u32::try_from(more).ok()?)?;
+            // EPERM is the user's limit.
+            fcntl_setpipe_size(&self.fd, LARGE).ok()?;
+            enlarged = true;
+            Some(share)
+        });
+        enlarged
     }
 }
 
@@ -122,11 +161,11 @@ impl AsRawFd for Pipe {
 }
 
 /// Makes a pipe, both of whose ends count.
-pub(crate) fn create(quota: &Quota) -> Result<(PipeReader, PipeWriter), PipeError> {
-    let shares = (quota.take(), quota.take());
+pub(crate) fn create(room: &Room) -> Result<(PipeReader, PipeWriter), PipeError> {
+    let shares = (room.ends.take(), room.ends.take());
     let (Some(read), Some(write)) = shares else {
         return Err(PipeError::LimitReached);
     };
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(PipeError::Kernel)?;
-    Ok((PipeReader::new(reader, read), PipeWriter::new(writer, write)))
+    Ok((PipeReader::new(reader, read, room), PipeWriter::new(writer, write, room)))
 }

@@ -94,7 +94,13 @@ impl InputStream for ReadStream {
         loop {
             match rustix::io::read(&self.pipe, spare_capacity(&mut buffer)) {
                 Ok(0) => return Err(StreamError::Closed),
-                Ok(_) => return Ok(buffer.into()),
+                Ok(read) => {
+                    // Whoever writes has to wait for us.
+                    if read == CHUNK {
+                        self.pipe.enlarge();
+                    }
+                    return Ok(buffer.into());
+                }
                 Err(Errno::AGAIN) => return Ok(Bytes::new()),
                 Err(Errno::INTR) => {}
                 Err(errno) => {
@@ -124,6 +130,8 @@ impl WriteStream {
         while !self.pending.is_empty() {
             match rustix::io::write(&self.pipe, &self.pending) {
                 Ok(written) => self.pending.advance(written),
+                // Whoever reads has to wait for us.
+                Err(Errno::AGAIN) if self.pipe.enlarge() => {}
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR) => {}
                 Err(errno) => {

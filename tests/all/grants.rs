@@ -38,6 +38,7 @@ fn grants_listing() {
         max-argument-bytes = 8589934592
         spawns-per-second = 12
         spawn-burst = 13
+        max-buffered-bytes = 14
     "#;
     let run = Run::new(GRANTS_LISTING).policy_file(policy);
     run.args(&features.each_ref().map(String::as_str)).sync().success();

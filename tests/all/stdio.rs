@@ -78,6 +78,58 @@ fn stdio_bulk() {
     });
 }
 
+/// What only goes through the host is not kept by it, however much it is.
+#[test]
+fn stdio_gigabyte() {
+    isolated(|| {
+        let run = |size: u64| {
+            let run = Run::new(STDIO_GIGABYTE).allow(&["head"]).args(&[&size.to_string()]);
+            run.sync().success();
+        };
+        run(16 << 20);
+        let before = peak_memory();
+        run(1 << 30);
+        let grown = peak_memory() - before;
+        assert!(grown < 4 << 20, "the host kept {grown} bytes of what only went through");
+    });
+}
+
+#[test]
+fn stdio_duplex() {
+    everywhere(|| Run::new(STDIO_DUPLEX).allow(&["cat"]));
+}
+
+/// What joined children exchange stays in the kernel: this process neither reads
+/// nor writes it.
+#[test]
+fn stdio_pipeline() {
+    isolated(|| {
+        const SIZE: u64 = 256 << 20;
+        let through_us = |guest| {
+            let run = Run::new(guest).allow(&["cat", "head", "wc"]).args(&[&SIZE.to_string()]);
+            let before = transferred();
+            run.sync().success();
+            transferred() - before
+        };
+        // Also for what is done once, such as compiling a guest.
+        let read = through_us(STDIO_GIGABYTE);
+        assert!(read >= SIZE, "only {read} bytes are counted");
+        through_us(STDIO_PIPELINE);
+        let joined = through_us(STDIO_PIPELINE);
+        assert!(joined < SIZE / 1000, "{joined} bytes went through the host");
+    });
+}
+
+/// How much the threads of this process have read and written, by any system
+/// call. What the process as a whole has counts the children that it waited for.
+fn transferred() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let io = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("io")).unwrap());
+    let io = io.collect::<String>();
+    let lines = io.lines().filter_map(|line| line.split_once("char: "));
+    lines.map(|(_, count)| count.parse::<u64>().unwrap()).sum()
+}
+
 /// The most memory that this process ever had.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -8,6 +8,7 @@
 /// max-children = 64
 /// max-pipes = 256
 /// max-handles = 65536
+/// max-buffered-bytes = 16777216
 /// max-argument-bytes = 1048576
 /// spawns-per-second = 1000
 /// spawn-burst = 1000
@@ -23,6 +24,11 @@ pub struct Limits {
     /// WASI included: commands, pidfds, pipe ends, streams, pollables, files.
     /// It counts from the first one of ours on. Default: 65 536.
     pub max_handles: u32,
+    /// How many bytes the guest's pipes may hold beyond the 64 KiB that each has
+    /// by itself: pipes that are found full are made larger as long as there is
+    /// room, up to 1 MiB, and stay as they are when there is none. Default:
+    /// 16 MiB.
+    pub max_buffered_bytes: u64,
     /// How many bytes the arguments and the environment of one command may
     /// have, each string counted with its terminating NUL. Default: 1 MiB,
     /// half of what Linux accepts with the usual limit on the stack.
@@ -42,6 +48,7 @@ impl Default for Limits {
             max_children: 64,
             max_pipes: 256,
             max_handles: 65_536,
+            max_buffered_bytes: 16 << 20,
             max_argument_bytes: 1 << 20,
             spawns_per_second: 1000,
             spawn_burst: None,
@@ -65,6 +72,7 @@ impl Limits {
             max_children: self.max_children.min(other.max_children),
             max_pipes: self.max_pipes.min(other.max_pipes),
             max_handles: self.max_handles.min(other.max_handles),
+            max_buffered_bytes: self.max_buffered_bytes.min(other.max_buffered_bytes),
             max_argument_bytes: self.max_argument_bytes.min(other.max_argument_bytes),
             spawns_per_second: self.spawns_per_second.min(other.spawns_per_second),
             spawn_burst,

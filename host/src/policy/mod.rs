@@ -25,6 +25,7 @@
 //! max-children = 64
 //! max-pipes = 256
 //! max-handles = 65536
+//! max-buffered-bytes = 16777216
 //! max-argument-bytes = 1048576
 //! spawns-per-second = 1000         # and `spawn-burst` at once: as many
 //! ```

@@ -47,7 +47,7 @@ fn a_new_policy_allows_nothing() {
     assert_eq!(Policy::new().get_limits(), Limits::default());
     let limits = Limits::default();
     assert_eq!((limits.max_children, limits.max_pipes, limits.max_handles), (64, 256, 65_536));
-    assert_eq!(limits.max_argument_bytes, 1 << 20);
+    assert_eq!((limits.max_buffered_bytes, limits.max_argument_bytes), (16 << 20, 1 << 20));
     assert_eq!((limits.spawns_per_second, limits.burst()), (1000, 1000));
 }
 
@@ -324,6 +324,7 @@ fn merging() {
         max_children: 1,
         max_pipes: 9,
         max_handles: 1 << 20,
+        max_buffered_bytes: 1 << 30,
         max_argument_bytes: 1 << 30,
         spawns_per_second: 10,
         spawn_burst: Some(2000),

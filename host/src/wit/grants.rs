@@ -19,6 +19,7 @@ impl grants::Host for ProcessCtxView<'_> {
             max_children: limits.max_children,
             max_pipes: limits.max_pipes,
             max_handles: limits.max_handles,
+            max_buffered_bytes: limits.max_buffered_bytes,
             max_argument_bytes: limits.max_argument_bytes,
             spawns_per_second: limits.spawns_per_second,
             spawn_burst: limits.burst(),

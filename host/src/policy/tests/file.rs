@@ -40,6 +40,7 @@ A = "1"
 max-children = 0x10
 max-pipes = 0
 max-handles = 1
+max-buffered-bytes = 0
 max-argument-bytes = 65_536
 spawns-per-second = 7
 spawn-burst = 2
@@ -91,6 +92,7 @@ fn everything_as_in_code() {
         max_children: 16,
         max_pipes: 0,
         max_handles: 1,
+        max_buffered_bytes: 0,
         max_argument_bytes: 65536,
         spawns_per_second: 7,
         spawn_burst: Some(2),
@@ -159,7 +161,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[limits]\nmemory = 1",
         "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-handles`, \
-         `max-argument-bytes`, `spawns-per-second`, `spawn-burst`",
+         `max-buffered-bytes`, `max-argument-bytes`, `spawns-per-second`, `spawn-burst`",
     ),
     (
         "[limits]\nspawns-per-second = 0",

@@ -30,6 +30,7 @@ fn main() {
     let limits = limits();
     assert_eq!((limits.max_children, limits.max_pipes), (9, 10));
     assert_eq!((limits.max_handles, limits.max_argument_bytes), (11, 1 << 33));
+    assert_eq!(limits.max_buffered_bytes, 14);
     assert_eq!((limits.spawns_per_second, limits.spawn_burst), (12, 13));
 
     let args: Vec<String> = std::env::args().skip(1).collect();
