@@ -308,3 +308,19 @@ fn a_host_without_processes() {
     let error = linker.instantiate_pre(&component).err().unwrap();
     assert!(format!("{error:?}").contains("offspring:process/"), "{error:?}");
 }
+
+/// As many stores as are wanted spawn at once, and each has its own children.
+#[test]
+fn a_hundred_stores_at_once() {
+    let runtime = multi_thread();
+    let start = |_| {
+        let ready = Run::new(EMBED_AUDIT).allow(&["true"]).args(&["10"]).ready();
+        (ready.children(), runtime.spawn(ready.r#async()))
+    };
+    let stores: Vec<_> = (0..100).map(start).collect();
+    for (children, ended) in stores {
+        let ended = runtime.block_on(ended).unwrap().success();
+        assert_eq!(ended.stdout.lines().count(), 10, "{ended:?}");
+        assert!(children.is_empty());
+    }
+}

@@ -9,6 +9,7 @@ use offspring::policy::{Grant, Limits, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::assert_test_exists;
@@ -16,6 +17,7 @@ use crate::isolation::{helper, is_helper, isolated, skip};
 use crate::lifeline::Lifeline;
 use crate::run::{Run, grant};
 use crate::runtime::{current_thread, everywhere};
+use crate::stdio::peak_memory;
 use crate::traces::assert_no_children;
 
 for_each_pidfd_program!(assert_test_exists);
@@ -232,5 +234,31 @@ fn pidfd_tree() {
         }
         drop(place);
         assert!(!path.exists());
+    });
+}
+
+/// What a live child costs its host does not grow with their number.
+#[test]
+fn pidfd_crowd() {
+    isolated(|| {
+        const FEW: u64 = 100;
+        const MANY: u64 = 1000;
+        let mut open = getrlimit(Resource::Nofile);
+        open.current = open.maximum;
+        if open.maximum.is_some_and(|most| most < MANY + 100) {
+            return skip("pidfd::pidfd_crowd", "too few descriptors may be open here");
+        }
+        setrlimit(Resource::Nofile, open).unwrap();
+        let run = |count: u64| {
+            let limits =
+                Limits { max_children: 1000, spawns_per_second: 100_000, ..Limits::default() };
+            let run = Run::new(PIDFD_CROWD).policy(Policy::new().limits(limits));
+            run.allow(&["sleep"]).args(&[&count.to_string()]).sync().success();
+            peak_memory()
+        };
+        let before = run(FEW);
+        let grown = run(MANY) - before;
+        assert!(grown / (MANY - FEW) < 8192, "{grown} bytes for {} more", MANY - FEW);
+        assert_no_children();
     });
 }
