@@ -8,7 +8,7 @@
 
 #![allow(unsafe_code, reason = "it measures what safe code is built on")]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CString, c_char};
 use std::ptr;
 
 use anyhow::{Result, bail};
@@ -16,9 +16,31 @@ use anyhow::{Result, bail};
 /// `CLONE_VM | CLONE_VFORK | CLONE_PIDFD`
 const FLAGS: u64 = 0x100 | 0x4000 | 0x1000;
 
-/// Starts a program and waits for it.
-pub fn clone3(path: &CStr) -> Result<()> {
-    let argv = [path.as_ptr(), ptr::null()];
+/// A program and its arguments, as the calls take them.
+#[derive(Debug)]
+pub struct Program {
+    argv: Vec<CString>,
+}
+
+impl Program {
+    /// The path and the arguments behind it.
+    pub fn new(argv: impl IntoIterator<Item = CString>) -> Program {
+        Program { argv: argv.into_iter().collect() }
+    }
+
+    fn path(&self) -> *const c_char {
+        self.argv.first().map_or(ptr::null(), |path| path.as_ptr())
+    }
+
+    fn argv(&self) -> Vec<*const c_char> {
+        self.argv.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect()
+    }
+}
+
+/// Starts a program and waits for it. What is called in between is told that it
+/// was started.
+pub fn clone3(program: &Program, started: &mut dyn FnMut()) -> Result<()> {
+    let (path, argv) = (program.path(), program.argv());
     let envp: [*const c_char; 1] = [ptr::null()];
     let mut pidfd: i32 = -1;
     let mut args = [0_u64; 11];
@@ -27,7 +49,8 @@ pub fn clone3(path: &CStr) -> Result<()> {
     args[4] = libc::SIGCHLD as u64;
     // SAFETY: all pointers outlive the call, which returns after the child has
     // left our memory.
-    let pid = unsafe { vfork_exec(args.as_ptr(), path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    let pid = unsafe { vfork_exec(args.as_ptr(), path, argv.as_ptr(), envp.as_ptr()) };
+    started();
     if pid < 0 {
         bail!("clone3: {pid}");
     }
@@ -116,15 +139,16 @@ unsafe fn vfork_exec(
 }
 
 /// `posix_spawn` of the C library.
-pub fn posix_spawn(path: &CStr) -> Result<()> {
-    let argv = [path.as_ptr().cast_mut(), ptr::null_mut()];
+pub fn posix_spawn(program: &Program, started: &mut dyn FnMut()) -> Result<()> {
+    let (path, argv) = (program.path(), program.argv());
+    let argv: Vec<_> = argv.into_iter().map(<*const c_char>::cast_mut).collect();
     let envp = [ptr::null_mut()];
     let mut pid = 0;
     // SAFETY: the arrays are live and end with null pointers.
     let error = unsafe {
         libc::posix_spawn(
             &raw mut pid,
-            path.as_ptr(),
+            path,
             ptr::null(),
             ptr::null(),
             argv.as_ptr(),
@@ -134,21 +158,23 @@ pub fn posix_spawn(path: &CStr) -> Result<()> {
     if error != 0 {
         bail!("posix_spawn: {error}");
     }
+    started();
     wait(pid)
 }
 
 /// `fork` and `execve`.
-pub fn fork(path: &CStr) -> Result<()> {
-    let argv = [path.as_ptr(), ptr::null()];
+pub fn fork(program: &Program, started: &mut dyn FnMut()) -> Result<()> {
+    let (path, argv) = (program.path(), program.argv());
     let envp: [*const c_char; 1] = [ptr::null()];
     // SAFETY: the child only executes a program, or ends.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: the arrays are live and end with null pointers.
-        unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+        unsafe { libc::execve(path, argv.as_ptr(), envp.as_ptr()) };
         // SAFETY: nothing of the parent's is run.
         unsafe { libc::_exit(127) };
     }
+    started();
     wait(pid)
 }
 

@@ -2,18 +2,26 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use offspring::policy::{Arguments, Grant, Policy};
 use offspring::request::StdioKind;
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
+use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
-use wasmtime_wasi::p2::bindings::sync::Command;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::method::Work;
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "measure",
+        exports: { default: async },
+    });
+}
+
+pub use bindings::Work as GuestWork;
 
 struct State {
     table: ResourceTable,
@@ -33,42 +41,66 @@ impl ProcessView for State {
     }
 }
 
+/// The compiled guest, in the directory of the run.
+const COMPILED: &str = "guest.cwasm";
+
 /// Compiles the guest once for all samples.
-pub fn compile(component: &Path, output: &Path) -> Result<()> {
+pub fn compile(component: &Path, directory: &Path) -> Result<()> {
     let bytes = fs::read(component)?;
     let compiled = Engine::default().precompile_component(&bytes)?;
-    fs::write(output, compiled).context("cannot write the compiled guest")
+    fs::write(directory.join(COMPILED), compiled).context("cannot write the compiled guest")
 }
 
-/// Lets the guest measure.
-#[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
-pub fn run(directory: &Path, program: &Path, work: Work, count: usize) -> Result<Vec<u64>> {
-    let engine = Engine::default();
-    // SAFETY: it was made by this program a moment ago.
-    let component = unsafe { Component::deserialize_file(&engine, directory.join("guest.cwasm")) }?;
-    let mut linker = Linker::<State>::new(&engine);
-    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-    offspring::add_to_linker(&mut linker)?;
+/// A guest that is ready to measure, in an asynchronous host of one thread, as
+/// `offspring run` is.
+pub struct Guest {
+    runtime: Runtime,
+    store: Store<State>,
+    instance: bindings::Measure,
+}
 
-    let writer =
-        Grant::new("writer", "/usr/bin/head").arguments(Arguments::Any).stdio([StdioKind::Piped]);
-    let policy = Policy::new().grant(Grant::new("program", program))?.grant(writer)?;
-    let process = ProcessCtx::builder().policy(policy).build()?;
-    let stdout = MemoryOutputPipe::new(1 << 20);
-    let word = match work {
-        Work::Tiny | Work::True => "spawn",
-        Work::Call => "call",
-        Work::Stdout => "stdout",
-    };
-    let wasi = WasiCtxBuilder::new()
-        .stdout(stdout.clone())
-        .inherit_stderr()
-        .args(&["guest", word, &count.to_string()])
-        .build();
-    let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
-    let command = Command::instantiate(&mut store, &component, &linker)?;
-    let ended = command.wasi_cli_run().call_run(&mut store)?;
-    ended.map_err(|()| anyhow::anyhow!("the guest failed"))?;
-    let text = String::from_utf8(stdout.contents().to_vec())?;
-    text.lines().map(|line| line.parse().context("a figure")).collect()
+impl Guest {
+    /// Starts the guest with a policy that lets it start this program.
+    #[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
+    pub fn start(directory: &Path, program: &Path) -> Result<Guest> {
+        let engine = Engine::default();
+        // SAFETY: it was made by this program a moment ago.
+        let component = unsafe { Component::deserialize_file(&engine, directory.join(COMPILED)) }?;
+        let mut linker = Linker::<State>::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        offspring::add_to_linker(&mut linker)?;
+        let process = ProcessCtx::builder().policy(policy(program)?).build()?;
+        let wasi = WasiCtxBuilder::new().inherit_stderr().build();
+        let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let instance = bindings::Measure::instantiate_async(&mut store, &component, &linker);
+        let instance = runtime.block_on(instance)?;
+        Ok(Guest { runtime, store, instance })
+    }
+
+    /// Lets the guest do the work this often: nanoseconds by its own clock.
+    pub fn measure(&mut self, work: GuestWork, args: &[String], count: u32) -> Result<Vec<u64>> {
+        let answer = self.instance.call_measure(&mut self.store, work, args, count);
+        let answer = self.runtime.block_on(answer)?;
+        answer.map_err(anyhow::Error::msg)
+    }
+}
+
+/// What the guest may start. `policed` uses every kind of rule that there is.
+fn policy(program: &Path) -> Result<Policy> {
+    let piped = [StdioKind::Null, StdioKind::Piped, StdioKind::Pipe];
+    let any = |name, path: &Path| Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
+    let policed = any("policed", program)
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .env_inherit("TERM")
+        .env_allow("LANG".parse()?)
+        .env_allow("CHOSEN*".parse()?)
+        .max_children(1000)
+        .deadline(Duration::from_secs(60));
+    Ok(Policy::new()
+        .grant(any("program", program))?
+        .grant(policed)?
+        .grant(any("writer", Path::new("/usr/bin/head")))?
+        .grant(any("filter", Path::new("/bin/cat")))?)
 }

@@ -1,44 +1,67 @@
 //! What a spawn costs: a guest's through the sandbox, against what people use
 //! instead and against the kernel's own floor.
 //!
-//! All methods run in one go, interleaved in random order, each sample in a
-//! process of its own. Ratios of medians are what counts: the machine is noisy.
+//! Each scene is measured in a process of its own, where all methods take turns
+//! in random order, and the scenes take turns as well. Ratios are what counts:
+//! the machine is noisy, but noisy for all.
 
+mod bytes;
+mod chart;
+mod condition;
 mod floor;
 mod host;
 mod method;
 mod report;
 mod sample;
+mod start;
 mod tiny;
+mod work;
 mod worker;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
 
-use method::{Method, Work};
-use sample::{Condition, Sample, Samples};
+use method::Method;
+use sample::{Block, Sample, Samples, Scene};
+use work::Work;
 
 /// Measures what a spawn costs, against what people use instead.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// Fewer rounds: less than a minute.
+    /// Less than a minute, without the sizes in between.
     #[arg(long)]
     quick: bool,
+
+    /// Measure only what has this in its name: "tiny", "descriptors", "stdout".
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
 
     /// Also write the figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Used by the benchmark itself: measures one sample.
+    /// Also draw how they grow, as an SVG image.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+
+    /// Used by the benchmark itself: measures one scene.
     #[arg(long, hide = true, num_args = 5)]
     worker: Option<Vec<String>>,
 }
+
+/// How long a run measures, if that is enough for [`ROUNDS`].
+const QUICK: Duration = Duration::from_secs(25);
+const FULL: Duration = Duration::from_secs(300);
+
+/// How many rounds there are at least.
+const ROUNDS: u32 = 2;
 
 fn main() -> Result<()> {
     let args = Args::parse();
@@ -50,24 +73,39 @@ fn main() -> Result<()> {
 
 fn bench(args: &Args) -> Result<()> {
     let files = Files::make()?;
-    let rounds = if args.quick { 3 } else { 15 };
-    let mut samples = Samples::default();
-    let mut plan = Sample::all();
-    for round in 0..rounds {
-        eprint!("\rround {} of {rounds}", round + 1);
-        shuffle(&mut plan, round);
-        for sample in &plan {
-            samples.add(*sample, measure(sample, &files)?);
-        }
+    let mut scenes = Scene::all(args.quick);
+    if start::tool().is_none() {
+        eprintln!("SKIPPED run: build it with `cargo build --release -p offspring-cli`");
+        scenes.retain(|scene| scene.work != Work::Run);
     }
-    eprintln!("\r                    ");
+    if let Some(word) = &args.only {
+        scenes.retain(|scene| scene.to_string().contains(word.as_str()));
+    }
+    let patience = if args.quick { QUICK } else { FULL };
+    let (start, mut samples, mut round) = (Instant::now(), Samples::default(), 0);
+    // The first scene in a process is no different from a later one.
+    while round < ROUNDS || start.elapsed() < patience {
+        eprint!("\rround {}", round + 1);
+        shuffle(&mut scenes, u64::from(round));
+        for scene in &scenes {
+            measure(*scene, round, &files, &mut samples)?;
+        }
+        round += 1;
+    }
+    eprintln!();
     let report = report::Report::new(&samples);
     print!("{report}");
     if let Some(path) = &args.json {
-        fs::write(path, report.to_json(&samples))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, &report.to_json(&samples))?;
+    }
+    if let Some(path) = &args.chart {
+        write(path, &chart::draw(&samples))?;
     }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What the samples start and run.
@@ -78,19 +116,22 @@ struct Files {
 
 impl Files {
     fn make() -> Result<Files> {
-        let directory =
-            std::env::temp_dir().join(format!("offspring-bench-{}", std::process::id()));
+        let name = format!("offspring-bench-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
         fs::create_dir(&directory)?;
         let files = Files { directory };
-        let tiny = files.directory.join("tiny");
-        fs::write(&tiny, tiny::image())?;
-        fs::set_permissions(&tiny, fs::Permissions::from_mode(0o755))?;
+        for (name, image) in [("tiny", tiny::exits()), ("idle", tiny::idles())] {
+            let path = files.directory.join(name);
+            fs::write(&path, image)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
         eprintln!("building the guest");
         let target_dir = xtask::workspace().join("target/bench-guest");
         let packages = &["bench-guest"];
         let guests = xtask::Guests { packages, profile: "release", target_dir: &target_dir };
         let built = xtask::build(&guests).map_err(anyhow::Error::msg)?;
-        host::compile(&built.join("bench-guest.wasm"), &files.directory.join("guest.cwasm"))?;
+        host::compile(&built.join("bench_guest.wasm"), &files.directory)?;
+        fs::copy(built.join(start::COMPONENT), files.directory.join(start::COMPONENT))?;
         Ok(files)
     }
 }
@@ -101,45 +142,37 @@ impl Drop for Files {
     }
 }
 
-/// Takes one sample in a process of its own.
-fn measure(sample: &Sample, files: &Files) -> Result<Vec<u64>> {
-    let Sample { method, work, condition } = sample;
-    let count = match (method, work, condition) {
-        // Some tens of milliseconds each.
-        (Method::Fork, _, Condition::Memory) => 5,
-        (_, Work::Stdout, _) => 3,
-        (_, Work::True, _) => 40,
-        _ => 200,
-    };
-    let output = Command::new(std::env::current_exe()?)
-        .args(["--worker", method.name(), work.name(), condition.name(), &count.to_string()])
-        .arg(&files.directory)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "{} {} {}: {}",
-        method.name(),
-        work.name(),
-        condition.name(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout)?;
-    let values = text.lines().map(|line| line.parse::<u64>().context("a figure"));
-    let values: Vec<u64> = values.collect::<Result<_>>()?;
-    if values.is_empty() {
-        bail!("no figures");
+/// Measures a scene, in a process of its own for each team.
+fn measure(scene: Scene, round: u32, files: &Files, samples: &mut Samples) -> Result<()> {
+    let Scene { work, condition } = scene;
+    for team in scene.teams() {
+        let team: Vec<String> = team.into_iter().map(Method::name).collect();
+        let output = Command::new(std::env::current_exe()?)
+            .args(["--worker", &work.name(), &condition.to_string(), &team.join(",")])
+            .arg(round.to_string())
+            .arg(&files.directory)
+            .output()?;
+        ensure!(output.status.success(), "{scene}: {}", String::from_utf8_lossy(&output.stderr));
+        for line in String::from_utf8(output.stdout)?.lines() {
+            let mut words = line.split(' ');
+            let method = words.next().context("a method")?;
+            let method = Method::from_str(method, false).map_err(anyhow::Error::msg)?;
+            let number = words.next().context("a number")?.parse()?;
+            let figures = words.map(str::parse).collect::<Result<_, _>>()?;
+            samples.add(Sample { scene, method }, Block { round, number, figures });
+        }
     }
-    Ok(values)
+    Ok(())
 }
 
-/// Another order each round, the same in each run.
-fn shuffle(plan: &mut [Sample], seed: u64) {
+/// Another order for each seed, the same in each run.
+fn shuffle<T>(all: &mut [T], seed: u64) {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    for last in (1..plan.len()).rev() {
+    for last in (1..all.len()).rev() {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         let other = usize::try_from(state % (last as u64 + 1)).unwrap_or(0);
-        plan.swap(last, other);
+        all.swap(last, other);
     }
 }

@@ -1,12 +1,16 @@
-//! The ways to start a program, and what is started.
+//! The ways to start a program.
 
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::floor;
+use crate::host::{Guest, GuestWork};
+use crate::work::Work;
 
 /// A way to start a program and wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
@@ -17,105 +21,154 @@ pub enum Method {
     Engine,
     /// A guest, through the SDK, the contract and the policy.
     Guest,
+    /// The same under a policy with every kind of rule.
+    Policed,
     /// `posix_spawn` of the C library.
     PosixSpawn,
     /// `std::process::Command`.
     Std,
     /// `tokio::process::Command`.
     Tokio,
+    /// `async_process::Command`.
+    AsyncProcess,
     /// `fork` and `execve`.
     Fork,
+    /// The shell.
+    Shell,
+    /// `offspring run` of a component.
+    Wasm,
+    /// `offspring run` of a component that was compiled ahead of time.
+    Cwasm,
 }
 
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
-pub enum Work {
-    /// A program of one page that exits at once.
-    Tiny,
-    /// `/bin/true`.
-    True,
-    /// Reading 256 MiB that a program writes.
-    Stdout,
-    /// A thousand calls of the host.
-    Call,
+/// Does the work this often, and returns how many nanoseconds it took each time.
+pub type Batch = Box<dyn FnMut(u32) -> Result<Vec<u64>> + Send>;
+
+/// A program with its arguments.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    pub args: Vec<String>,
 }
 
 impl Method {
-    pub const SPAWN: [Method; 7] = [
-        Method::Floor,
-        Method::Engine,
-        Method::Guest,
-        Method::PosixSpawn,
-        Method::Std,
-        Method::Tokio,
-        Method::Fork,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Floor => "floor",
-            Method::Engine => "engine",
-            Method::Guest => "guest",
-            Method::PosixSpawn => "posix-spawn",
-            Method::Std => "std",
-            Method::Tokio => "tokio",
-            Method::Fork => "fork",
-        }
+    /// Its name on the command line and in what is reported.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Prepares the method for a program; what is returned starts it and waits
-    /// for it. Not for [`Method::Guest`], which measures itself.
-    pub fn prepare(self, program: &Path) -> Result<Box<dyn Fn() -> Result<()> + Send + Sync>> {
-        let path = CString::new(program.to_str().context("a path in UTF-8")?)?;
-        let program = program.to_owned();
+    /// Prepares to start a program again and again and to wait for it. The
+    /// directory is that of the run.
+    pub fn prepare(self, work: Work, directory: &Path) -> Result<Batch> {
+        let program = work.program(directory);
+        let Program { path, args } = program.clone();
+        let whole = work != Work::Start;
+        // All of them do not inherit streams, and pass no variables.
         Ok(match self {
-            Method::Floor => Box::new(move || floor::clone3(&path)),
-            Method::PosixSpawn => Box::new(move || floor::posix_spawn(&path)),
-            Method::Fork => Box::new(move || floor::fork(&path)),
-            Method::Engine => {
-                let program = offspring_spawn::Program::open(program)?;
-                let command = offspring_spawn::Command::new(&program);
-                Box::new(move || {
-                    ensure!(command.spawn()?.wait()?.status.success(), "it fails");
-                    Ok(())
+            Method::Guest => guest(directory, program, work.of_guest())?,
+            Method::Policed => guest(directory, program, GuestWork::Policed)?,
+            Method::Floor => {
+                let program = c_program(&program)?;
+                Box::new(move |count| measure(count, whole, |now| floor::clone3(&program, now)))
+            }
+            Method::PosixSpawn => {
+                let program = c_program(&program)?;
+                Box::new(move |count| {
+                    measure(count, whole, |now| floor::posix_spawn(&program, now))
                 })
             }
-            Method::Std => Box::new(move || {
-                use std::process::{Command, Stdio};
-                let mut command = Command::new(&program);
-                command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
-                ensure!(command.stderr(Stdio::null()).status()?.success(), "it fails");
-                Ok(())
-            }),
-            Method::Tokio => {
-                use std::process::Stdio;
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                let runtime = std::sync::Mutex::new(runtime);
-                Box::new(move || {
-                    let runtime = runtime.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
-                    runtime.block_on(async {
-                        let mut command = tokio::process::Command::new(&program);
-                        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
-                        ensure!(
-                            command.stderr(Stdio::null()).status().await?.success(),
-                            "it fails"
-                        );
+            Method::Fork => {
+                let program = c_program(&program)?;
+                Box::new(move |count| measure(count, whole, |now| floor::fork(&program, now)))
+            }
+            Method::Engine => {
+                let opened = offspring_spawn::Program::open(path)?;
+                let mut command = offspring_spawn::Command::new(&opened);
+                command.args(args);
+                Box::new(move |count| {
+                    measure(count, whole, |started| {
+                        let child = command.spawn()?;
+                        started();
+                        ensure!(child.wait()?.status.success(), "it fails");
                         Ok(())
                     })
                 })
             }
-            Method::Guest => anyhow::bail!("a guest measures itself"),
+            Method::Std => Box::new(move |count| {
+                measure(count, whole, |started| {
+                    let mut command = std::process::Command::new(&path);
+                    command.args(&args).env_clear();
+                    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                    let mut child = command.spawn()?;
+                    started();
+                    ensure!(child.wait()?.success(), "it fails");
+                    Ok(())
+                })
+            }),
+            Method::Tokio => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                Box::new(move |count| {
+                    measure(count, whole, |started| {
+                        runtime.block_on(async {
+                            let mut command = tokio::process::Command::new(&path);
+                            command.args(&args).env_clear().stdin(Stdio::null());
+                            command.stdout(Stdio::null()).stderr(Stdio::null());
+                            let mut child = command.spawn()?;
+                            started();
+                            ensure!(child.wait().await?.success(), "it fails");
+                            Ok(())
+                        })
+                    })
+                })
+            }
+            Method::AsyncProcess => Box::new(move |count| {
+                measure(count, whole, |started| {
+                    futures_lite::future::block_on(async {
+                        let mut command = async_process::Command::new(&path);
+                        command.args(&args).env_clear().stdin(Stdio::null());
+                        command.stdout(Stdio::null()).stderr(Stdio::null());
+                        let mut child = command.spawn()?;
+                        started();
+                        ensure!(child.status().await?.success(), "it fails");
+                        Ok(())
+                    })
+                })
+            }),
+            Method::Shell | Method::Wasm | Method::Cwasm => {
+                bail!("{} starts no single program here", self.name())
+            }
         })
     }
 }
 
-impl Work {
-    pub fn name(self) -> &'static str {
-        match self {
-            Work::Tiny => "tiny",
-            Work::True => "true",
-            Work::Stdout => "stdout",
-            Work::Call => "call",
+fn c_program(program: &Program) -> Result<floor::Program> {
+    let path = program.path.to_str().context("a path in UTF-8")?;
+    let argv = [path].into_iter().chain(program.args.iter().map(String::as_str));
+    let argv: Vec<CString> = argv.map(CString::new).collect::<Result<_, _>>()?;
+    Ok(floor::Program::new(argv))
+}
+
+/// A guest, which measures itself.
+pub fn guest(directory: &Path, program: Program, work: GuestWork) -> Result<Batch> {
+    let mut guest = Guest::start(directory, &program.path)?;
+    Ok(Box::new(move |count| guest.measure(work, &program.args, count)))
+}
+
+/// Does something this often: nanoseconds of all of it, or until it says that
+/// the program was started.
+pub fn measure(
+    count: u32,
+    whole: bool,
+    mut body: impl FnMut(&mut dyn FnMut()) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let once = |_| {
+        let start = Instant::now();
+        let mut end = start;
+        body(&mut || end = Instant::now())?;
+        if whole {
+            end = Instant::now();
         }
-    }
+        Ok(u64::try_from((end - start).as_nanos())?)
+    };
+    (0..count).map(once).collect()
 }

@@ -4,95 +4,116 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::method::{Method, Work};
-use crate::sample::{Condition, Sample, Samples};
+use crate::condition::Condition;
+use crate::method::Method;
+use crate::sample::{Sample, Samples, Scene, Spread};
+use crate::work::{BYTES, Work};
 
-/// How much the writer of [`Work::Stdout`] writes.
-const STDOUT_BYTES: f64 = 268_435_456.0;
-
+/// What is reported.
 #[derive(Debug)]
 pub struct Report {
-    ratios: Vec<(&'static str, f64, &'static str)>,
+    ratios: Vec<Ratio>,
     rows: Vec<String>,
 }
 
+#[derive(Debug)]
+struct Ratio {
+    name: &'static str,
+    /// What it is a ratio of.
+    of: &'static str,
+    spread: Spread,
+}
+
 impl Report {
+    /// Ratios whose figures were not all measured are left out.
     pub fn new(samples: &Samples) -> Report {
-        use Condition as C;
-        use Method as M;
-        let median = |method, work, condition| {
-            samples.median(Sample::new(method, work, condition)).unwrap_or(f64::NAN)
-        };
-        let tiny = |method, condition| median(method, Work::Tiny, condition);
-        let ratios = vec![
-            ("guest_over_std", tiny(M::Guest, C::Small) / tiny(M::Std, C::Small), "latency"),
-            ("guest_over_floor", tiny(M::Guest, C::Small) / tiny(M::Floor, C::Small), "latency"),
-            ("engine_over_floor", tiny(M::Engine, C::Small) / tiny(M::Floor, C::Small), "latency"),
-            ("rss_1g_over_small", tiny(M::Guest, C::Memory) / tiny(M::Guest, C::Small), "latency"),
-            (
-                "fds_10k_over_10",
-                tiny(M::Guest, C::Descriptors) / tiny(M::Guest, C::Small),
-                "latency",
-            ),
-            (
-                "threads_2_over_1",
-                2.0 * tiny(M::Engine, C::Small) / tiny(M::Engine, C::Threads),
-                "throughput",
-            ),
-            (
-                "stdout_over_native",
-                median(M::Std, Work::Stdout, C::Small) / median(M::Guest, Work::Stdout, C::Small),
-                "throughput",
-            ),
-            ("host_call_ns", median(M::Guest, Work::Call, C::Small) / 1000.0, "nanoseconds"),
-        ];
-        let rows = samples.0.keys().map(|sample| row(samples, *sample)).collect();
-        Report { ratios, rows }
+        let rows = samples.0.keys().filter_map(|sample| row(samples, *sample)).collect();
+        Report { ratios: ratios(samples), rows }
     }
 
+    /// Everything for programs.
     pub fn to_json(&self, samples: &Samples) -> String {
-        let mut ratios = Map::new();
-        for (name, value, _) in &self.ratios {
-            ratios.insert((*name).to_owned(), json!(value));
+        let (mut ratios, mut spreads) = (Map::new(), Map::new());
+        for Ratio { name, spread, .. } in &self.ratios {
+            ratios.insert((*name).to_owned(), json!(spread.median));
+            spreads.insert((*name).to_owned(), json!([spread.low, spread.high]));
         }
         let mut all = Map::new();
         for sample in samples.0.keys() {
-            let part = |part| samples.quantile(*sample, part);
-            let figures = json!({ "p10": part(0.1), "median": part(0.5), "p90": part(0.9) });
-            all.insert(name(*sample), figures);
+            let figures = samples.spread(*sample).map(
+                |Spread { median, low, high }| json!({ "p10": low, "median": median, "p90": high }),
+            );
+            all.insert(sample.to_string(), json!(figures));
         }
         let machine = json!({
             "arch": std::env::consts::ARCH,
             "cpus": std::thread::available_parallelism().map_or(0, usize::from),
             "kernel": rustix::system::uname().release().to_string_lossy(),
         });
-        let value: Value = json!({ "machine": machine, "samples": all, "ratios": ratios });
+        let value: Value = json!({
+            "machine": machine,
+            "unit": "nanoseconds",
+            "samples": all,
+            "ratios": ratios,
+            "quartiles": spreads,
+        });
         format!("{value:#}\n")
     }
 }
 
-fn name(sample: Sample) -> String {
-    let Sample { method, work, condition } = sample;
-    format!("{} {} {}", work.name(), condition.name(), method.name())
+fn ratios(samples: &Samples) -> Vec<Ratio> {
+    use Method as M;
+    let sample = |work, condition, method| Sample { scene: Scene { work, condition }, method };
+    let tiny = |condition, method| sample(Work::Tiny, condition, method);
+    let small = |method| tiny(Condition::Small, method);
+    let turns = |one, other| samples.ratio(small(one), small(other));
+    let grown = |condition, method| samples.ratio_of_rounds(tiny(condition, method), small(method));
+    let plain = |work, method| sample(work, Condition::Small, method);
+    let speed = |work, one, other| samples.ratio(plain(work, other), plain(work, one));
+    // Not in the same process.
+    let apart = |work, one, other| samples.ratio_of_rounds(plain(work, one), plain(work, other));
+    let call = samples.spread(plain(Work::Call, M::Guest)).map(|spread| spread.scaled(0.001));
+    let threads = |method| samples.threads(tiny(Condition::Threads, method));
+    let many = Condition::Descriptors(10_000);
+    let all = [
+        ("guest_over_std", "latency", turns(M::Guest, M::Std)),
+        ("guest_over_floor", "latency", turns(M::Guest, M::Floor)),
+        ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
+        ("full_policy_over_bare", "latency", turns(M::Policed, M::Guest)),
+        ("rss_1g_over_small", "latency", grown(Condition::Memory(1024), M::Guest)),
+        ("fds_10k_over_10", "latency", grown(many, M::Guest)),
+        ("children_1k_over_0", "latency", grown(Condition::Children(1000), M::Guest)),
+        ("threads_2_over_1", "throughput", threads(M::Guest)),
+        ("engine_threads_2_over_1", "throughput", threads(M::Engine)),
+        ("stdout_over_native", "throughput", speed(Work::Stdout, M::Guest, M::Std)),
+        ("stdout_over_tokio", "throughput", apart(Work::Stdout, M::Tokio, M::Guest)),
+        ("guest_over_tokio", "latency", apart(Work::Tiny, M::Guest, M::Tokio)),
+        ("pipeline_over_shell", "throughput", speed(Work::Pipeline, M::Guest, M::Shell)),
+        ("host_call_ns", "nanoseconds", call),
+    ];
+    let measured =
+        |(name, of, spread): (_, _, Option<_>)| Some(Ratio { name, of, spread: spread? });
+    all.into_iter().filter_map(measured).collect()
 }
 
-fn row(samples: &Samples, sample: Sample) -> String {
-    let figure = |part| samples.quantile(sample, part).unwrap_or(f64::NAN);
-    let name = name(sample);
-    if sample.work == Work::Stdout {
-        let speed = STDOUT_BYTES / figure(0.5);
-        return format!("{name:<32} {speed:>10.2} GB/s");
+fn row(samples: &Samples, sample: Sample) -> Option<String> {
+    let spread = samples.spread(sample)?;
+    let name = sample.to_string();
+    if matches!(sample.scene.work, Work::Stdout | Work::Pipeline) {
+        let bytes: f64 = BYTES.parse().ok()?;
+        return Some(format!("{name:<34} {:>26.2} GB/s", bytes / spread.median));
     }
-    let micro = |part| figure(part) / 1000.0;
-    format!("{name:<32} {:>10.1} {:>10.1} {:>10.1}", micro(0.1), micro(0.5), micro(0.9))
+    let Spread { median, low, high } = spread.scaled(0.001);
+    Some(format!("{name:<34} {low:>12.1} {median:>12.1} {high:>12.1}"))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value, unit) in &self.ratios {
-            writeln!(f, "{name:<20} {value:>8.2}  {unit}")?;
+        writeln!(f, "{:<26} {:>8} {:>8} {:>8}", "", "quarter", "median", "quarter")?;
+        for Ratio { name, of, spread: Spread { median, low, high } } in &self.ratios {
+            writeln!(f, "{name:<26} {low:>8.2} {median:>8.2} {high:>8.2}  {of}")?;
         }
-        writeln!(f, "\n{:<32} {:>10} {:>10} {:>10}", "microseconds", "p10", "median", "p90")?;
+        writeln!(f, "\n{:<34} {:>12} {:>12} {:>12}", "microseconds", "tenth", "median", "tenth")?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }

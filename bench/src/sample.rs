@@ -1,99 +1,201 @@
-//! What is measured: a method, what it does, and under which condition.
+//! What is measured, and the figures.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use clap::ValueEnum;
+use crate::condition::Condition;
+use crate::method::Method;
+use crate::work::Work;
 
-use crate::method::{Method, Work};
-
-/// What the measuring process is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
-pub enum Condition {
-    /// As it is.
-    Small,
-    /// With 1 GiB of touched memory.
-    Memory,
-    /// With 10 000 open descriptors.
-    Descriptors,
-    /// On two threads at once: nanoseconds of one thread's spawn.
-    Threads,
-}
-
+/// What one process measures: all methods for one work, taking turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sample {
-    pub method: Method,
+pub struct Scene {
     pub work: Work,
     pub condition: Condition,
 }
 
-impl Condition {
-    pub fn name(self) -> &'static str {
-        match self {
-            Condition::Small => "small",
-            Condition::Memory => "memory",
-            Condition::Descriptors => "descriptors",
-            Condition::Threads => "threads",
-        }
+/// Whose figures they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sample {
+    pub scene: Scene,
+    pub method: Method,
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.work.name(), self.condition)
     }
 }
 
-impl Sample {
-    pub fn new(method: Method, work: Work, condition: Condition) -> Sample {
-        Sample { method, work, condition }
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.scene, self.method.name())
     }
+}
 
+/// The sizes that a condition is measured at: in a short run the ends alone.
+fn sizes(all: &[u32], quick: bool) -> Vec<u32> {
+    let last = all.last().copied();
+    if quick { last.into_iter().collect() } else { all.to_vec() }
+}
+
+impl Scene {
     /// Everything that is measured.
-    pub fn all() -> Vec<Sample> {
-        use Condition as C;
-        use Method as M;
-        let mut all = Vec::new();
-        for method in Method::SPAWN {
-            for (work, condition) in [
-                (Work::Tiny, C::Small),
-                (Work::Tiny, C::Memory),
-                (Work::Tiny, C::Descriptors),
-                (Work::True, C::Small),
-            ] {
-                all.push(Sample::new(method, work, condition));
-            }
-        }
-        for method in [M::Floor, M::Engine, M::Std, M::Tokio] {
-            all.push(Sample::new(method, Work::Tiny, C::Threads));
-        }
-        all.push(Sample::new(M::Guest, Work::Call, C::Small));
-        for method in [M::Guest, M::Std, M::Tokio] {
-            all.push(Sample::new(method, Work::Stdout, C::Small));
+    pub fn all(quick: bool) -> Vec<Scene> {
+        let tiny = |condition| Scene { work: Work::Tiny, condition };
+        let mut all: Vec<Scene> = vec![tiny(Condition::Small), tiny(Condition::Threads)];
+        all.extend(sizes(&[64, 256, 1024], quick).into_iter().map(Condition::Memory).map(tiny));
+        all.extend(
+            sizes(&[100, 1000, 10_000], quick).into_iter().map(Condition::Descriptors).map(tiny),
+        );
+        all.extend(sizes(&[10, 100, 1000], quick).into_iter().map(Condition::Children).map(tiny));
+        for work in [
+            Work::True,
+            Work::Git,
+            Work::Start,
+            Work::Stdout,
+            Work::Pipeline,
+            Work::Call,
+            Work::Run,
+        ] {
+            all.push(Scene { work, condition: Condition::Small });
         }
         all
     }
+
+    /// The methods that take turns.
+    fn methods(self) -> Vec<Method> {
+        use Method as M;
+        match (self.work, self.condition) {
+            (Work::Stdout, _) => vec![M::Guest, M::Std, M::Tokio],
+            (Work::Pipeline, _) => vec![M::Guest, M::Shell],
+            (Work::Call, _) => vec![M::Guest],
+            (Work::Run, _) => vec![M::Wasm, M::Cwasm],
+            (_, Condition::Threads) => vec![M::Floor, M::Engine, M::Guest, M::Std, M::Tokio],
+            (work, condition) => {
+                let mut methods = vec![
+                    M::Floor,
+                    M::Engine,
+                    M::Guest,
+                    M::PosixSpawn,
+                    M::Std,
+                    M::Tokio,
+                    M::AsyncProcess,
+                    M::Fork,
+                ];
+                if (work, condition) == (Work::Tiny, Condition::Small) {
+                    methods.push(M::Policed);
+                }
+                methods
+            }
+        }
+    }
+
+    /// The same by the processes that they are measured in. Those that handle
+    /// SIGCHLD are apart: it would interrupt the threads of the others.
+    pub fn teams(self) -> Vec<Vec<Method>> {
+        let handles = |method: &Method| matches!(method, Method::Tokio | Method::AsyncProcess);
+        let (apart, together) = self.methods().into_iter().partition(handles);
+        [together, apart].into_iter().filter(|team: &Vec<Method>| !team.is_empty()).collect()
+    }
+
+    /// How many blocks a process measures, each of all methods in another
+    /// order.
+    pub fn blocks(self) -> u32 {
+        match (self.work, self.condition) {
+            (Work::Stdout | Work::Pipeline | Work::Run, _) => 2,
+            (_, Condition::Memory(_)) => 6,
+            _ => 12,
+        }
+    }
 }
 
-/// The figures of all rounds, in nanoseconds.
+/// The figures of one block in nanoseconds, and which block of which process.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub round: u32,
+    pub number: u32,
+    pub figures: Vec<u64>,
+}
+
+/// The figures of all rounds.
 #[derive(Debug, Default)]
-pub struct Samples(pub BTreeMap<Sample, Vec<u64>>);
+pub struct Samples(pub BTreeMap<Sample, Vec<Block>>);
+
+/// A median, with what is at both ends of most figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    pub median: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Spread {
+    /// The same in another unit.
+    pub fn scaled(self, by: f64) -> Spread {
+        Spread { median: self.median * by, low: self.low * by, high: self.high * by }
+    }
+}
 
 impl Samples {
-    /// Adds a round. Its first tenth is for warming up.
-    pub fn add(&mut self, sample: Sample, values: Vec<u64>) {
-        let cold = values.len() / 10;
-        self.0.entry(sample).or_default().extend(&values[cold..]);
+    /// Adds the figures of a block.
+    pub fn add(&mut self, sample: Sample, block: Block) {
+        self.0.entry(sample).or_default().push(block);
     }
 
-    /// The value below which this part of the figures lies.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index among some thousand figures"
-    )]
-    pub fn quantile(&self, sample: Sample, part: f64) -> Option<f64> {
-        let mut values = self.0.get(&sample)?.clone();
-        values.sort_unstable();
-        let index = (part * (values.len() - 1) as f64).round() as usize;
-        values.get(index).map(|value| *value as f64)
+    /// The median of all figures, with the tenths at both ends.
+    pub fn spread(&self, sample: Sample) -> Option<Spread> {
+        let figures = self.0.get(&sample)?.iter().flat_map(|block| &block.figures);
+        spread(figures.map(|figure| *figure as f64).collect(), 10)
     }
 
-    pub fn median(&self, sample: Sample) -> Option<f64> {
-        self.quantile(sample, 0.5)
+    /// How often longer one takes than another that took turns with it: of the
+    /// medians of every block, the median, with the quarters at both ends. What
+    /// slows the machine down for a while slows both.
+    pub fn ratio(&self, one: Sample, other: Sample) -> Option<Spread> {
+        let others = self.0.get(&other)?;
+        let ratios = self.0.get(&one)?.iter().filter_map(|block| {
+            let same = |other: &&Block| (other.round, other.number) == (block.round, block.number);
+            Some(median(&block.figures)? / median(&others.iter().find(same)?.figures)?)
+        });
+        spread(ratios.collect(), 25)
     }
+
+    /// The same of two that were measured in different processes of a round.
+    pub fn ratio_of_rounds(&self, one: Sample, other: Sample) -> Option<Spread> {
+        let (ones, others) = (self.rounds(one), self.rounds(other));
+        let ratios = ones.iter().filter_map(|(round, one)| Some(one / others.get(round)?));
+        spread(ratios.collect(), 25)
+    }
+
+    /// How much more two threads do than one: of blocks with a figure for each.
+    pub fn threads(&self, sample: Sample) -> Option<Spread> {
+        let ratios = self.0.get(&sample)?.iter().filter_map(|block| match block.figures[..] {
+            [alone, both] => Some(2.0 * alone as f64 / both as f64),
+            _ => None,
+        });
+        spread(ratios.collect(), 25)
+    }
+
+    /// The median of every round.
+    fn rounds(&self, sample: Sample) -> BTreeMap<u32, f64> {
+        let mut rounds: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+        for block in self.0.get(&sample).into_iter().flatten() {
+            rounds.entry(block.round).or_default().extend(&block.figures);
+        }
+        rounds.iter().filter_map(|(round, all)| Some((*round, median(all)?))).collect()
+    }
+}
+
+fn median(figures: &[u64]) -> Option<f64> {
+    let figures = figures.iter().map(|figure| *figure as f64).collect();
+    spread(figures, 50).map(|spread| spread.median)
+}
+
+/// The median, and what so many of a hundred are below and above.
+fn spread(mut figures: Vec<f64>, percent: usize) -> Option<Spread> {
+    figures.sort_unstable_by(f64::total_cmp);
+    let last = figures.len().checked_sub(1)?;
+    let at = |percent: usize| figures[(last * percent + 50) / 100];
+    Some(Spread { median: at(50), low: at(percent), high: at(100 - percent) })
 }

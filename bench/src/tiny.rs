@@ -1,8 +1,18 @@
-//! The smallest program: it exits at once, and what is measured is the rest.
+//! The smallest programs: they do next to nothing, and what is measured is the
+//! rest.
 
-/// A static ELF for this architecture with one page and one system call.
-pub fn image() -> Vec<u8> {
-    let code = exit_zero();
+/// A program that exits at once.
+pub fn exits() -> Vec<u8> {
+    image(EXIT)
+}
+
+/// A program that does nothing until it is killed.
+pub fn idles() -> Vec<u8> {
+    image(IDLE)
+}
+
+/// A static ELF for this architecture with one page.
+fn image(code: &[u8]) -> Vec<u8> {
     let mut image = Vec::new();
     // ELF header: 64 bits, little endian, an executable.
     image.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
@@ -35,14 +45,19 @@ const MACHINE: u16 = 62;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = 183;
 
+// mov eax, 60; xor edi, edi; syscall
 #[cfg(target_arch = "x86_64")]
-fn exit_zero() -> &'static [u8] {
-    // mov eax, 60; xor edi, edi; syscall
-    b"\xb8\x3c\0\0\0\x31\xff\x0f\x05"
-}
+const EXIT: &[u8] = b"\xb8\x3c\0\0\0\x31\xff\x0f\x05";
 
+// mov eax, 34; syscall; jmp back
+#[cfg(target_arch = "x86_64")]
+const IDLE: &[u8] = b"\xb8\x22\0\0\0\x0f\x05\xeb\xf7";
+
+// mov x0, 0; mov x8, 93; svc 0
 #[cfg(target_arch = "aarch64")]
-fn exit_zero() -> &'static [u8] {
-    // mov x0, 0; mov x8, 93; svc 0
-    b"\0\0\x80\xd2\xa8\x0b\x80\xd2\x01\0\0\xd4"
-}
+const EXIT: &[u8] = b"\0\0\x80\xd2\xa8\x0b\x80\xd2\x01\0\0\xd4";
+
+// mov x0, 0; mov x1, 0; mov x2, 0; mov x3, 0; mov x8, 73; svc 0: ppoll
+#[cfg(target_arch = "aarch64")]
+const IDLE: &[u8] =
+    b"\0\0\x80\xd2\x01\0\x80\xd2\x02\0\x80\xd2\x03\0\x80\xd2\x28\x09\x80\xd2\x01\0\0\xd4";

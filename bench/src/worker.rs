@@ -1,144 +1,123 @@
-//! Taking one sample, in a process that is as its condition says.
+//! Measuring one scene, in a process that is as its condition says.
 
 use std::fs::File;
-use std::hint::black_box;
-use std::io::Read;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::stdio::{dup2_stdout, stdout};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::host;
-use crate::method::{Method, Work};
-use crate::sample::Condition;
+use crate::condition::Condition;
+use crate::method::{Batch, Method};
+use crate::sample::Scene;
+use crate::work::Work;
+use crate::{bytes, shuffle, start};
 
-/// How much the writer writes.
-const BYTES: &str = "268435456";
-
-/// Prints one figure in nanoseconds a line.
+/// A line of figures for every block and method: the method, the number of the
+/// block, nanoseconds.
 pub fn run(words: &[String]) -> Result<()> {
-    let [method, work, condition, count, directory] = words else {
+    let [work, condition, methods, seed, directory] = words else {
         bail!("five words");
     };
-    let directory = Path::new(directory);
-    let method = Method::from_str(method, false).map_err(anyhow::Error::msg)?;
     let work = Work::from_str(work, false).map_err(anyhow::Error::msg)?;
-    let condition = Condition::from_str(condition, false).map_err(anyhow::Error::msg)?;
-    let count: usize = count.parse()?;
-
-    let _condition = prepare(condition)?;
-    let program = match work {
-        Work::True => Path::new("/bin/true").to_owned(),
-        Work::Tiny | Work::Stdout | Work::Call => directory.join("tiny"),
-    };
-    let values = match (method, work) {
-        (Method::Guest, _) => host::run(directory, &program, work, count)?,
-        (_, Work::Stdout) => native_stdout(method, count)?,
-        (_, _) => spawn(method, &program, condition, count)?,
-    };
-    let lines: Vec<String> = values.iter().map(u64::to_string).collect();
-    println!("{}", lines.join("\n"));
-    Ok(())
-}
-
-/// What makes the process as its condition says, as long as it is held.
-#[derive(Debug)]
-struct Prepared {
-    _memory: Vec<u8>,
-    _files: Vec<File>,
-}
-
-fn prepare(condition: Condition) -> Result<Prepared> {
-    let mut memory = Vec::new();
-    let mut files = Vec::new();
-    match condition {
-        Condition::Small | Condition::Threads => {}
-        Condition::Memory => memory = black_box(vec![1; 1 << 30]),
-        Condition::Descriptors => {
-            let mut limit = getrlimit(Resource::Nofile);
-            limit.current = limit.maximum;
-            setrlimit(Resource::Nofile, limit)?;
-            for _ in 0..10_000 {
-                files.push(File::open("/dev/null")?);
+    let scene = Scene { work, condition: condition.parse()? };
+    let (seed, directory) = (seed.parse::<u64>()?, Path::new(directory));
+    // A child starts on the processor of its parent or on another one, and
+    // takes quite different times there. So all stay on one.
+    if scene.condition != Condition::Threads {
+        pin(usize::try_from(seed)?)?;
+    }
+    // Those that inherit it write to their standard output.
+    let mut figures = File::from(fcntl_dupfd_cloexec(stdout(), 3)?);
+    dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    let methods = methods.split(',').map(|method| Method::from_str(method, false));
+    let mut methods: Vec<Method> = methods.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+    let mut batches: Vec<(Method, Batch)> = Vec::new();
+    for method in &methods {
+        batches.push((*method, prepare(*method, scene, directory)?));
+    }
+    // A server loads its policy first, and has its thousands of clients later.
+    let _condition = scene.condition.prepare(directory)?;
+    // The first block is for warming up.
+    for block in 0..=scene.blocks() {
+        shuffle(&mut methods, seed.wrapping_mul(1000) + u64::from(block));
+        for method in &methods {
+            let batch = batches.iter_mut().find(|(other, _)| other == method);
+            let Some((_, batch)) = batch else { continue };
+            let count = match (method, scene.condition) {
+                // Some tens of milliseconds each.
+                (Method::Fork, Condition::Memory(_)) => 1,
+                _ => work.count(),
+            };
+            let nanoseconds = batch(count)?;
+            if block > 0 {
+                let words: Vec<String> = nanoseconds.iter().map(u64::to_string).collect();
+                writeln!(figures, "{} {block} {}", method.name(), words.join(" "))?;
             }
         }
     }
-    Ok(Prepared { _memory: memory, _files: files })
+    Ok(())
 }
 
-fn spawn(method: Method, program: &Path, condition: Condition, count: usize) -> Result<Vec<u64>> {
-    let one = method.prepare(program)?;
-    let measure = |start: &(dyn Fn() -> Result<()> + Send + Sync)| {
-        (0..count).map(|_| timed(start)).collect::<Result<Vec<u64>>>()
+fn prepare(method: Method, scene: Scene, directory: &Path) -> Result<Batch> {
+    let one = || match scene.work {
+        Work::Stdout => bytes::stdout(method, directory),
+        Work::Pipeline => bytes::pipeline(method, directory),
+        Work::Run => start::prepare(method, directory),
+        _ => method.prepare(scene.work, directory),
     };
-    if condition != Condition::Threads {
-        return measure(&*one);
+    match scene.condition {
+        Condition::Threads => Ok(on_two_threads(one()?, one()?)),
+        _ => one(),
     }
-    let other = method.prepare(program)?;
-    std::thread::scope(|scope| {
-        let second = scope.spawn(|| measure(&*other));
-        let mut values = measure(&*one)?;
-        match second.join() {
-            Ok(more) => values.extend(more?),
-            Err(_) => bail!("a thread panicked"),
-        }
-        Ok(values)
+}
+
+/// How often each thread does it at a time: much longer than a thread takes to
+/// start.
+const OF_A_THREAD: u32 = 50;
+
+/// Two figures: what one thread takes that works alone, and what one of two
+/// takes.
+fn on_two_threads(mut one: Batch, mut other: Batch) -> Batch {
+    Box::new(move |_| {
+        let alone = timed(|| thread::scope(|scope| done(scope.spawn(|| on(0, &mut one)))))?;
+        let both = timed(|| {
+            thread::scope(|scope| {
+                let second = scope.spawn(|| on(1, &mut other));
+                let first = scope.spawn(|| on(0, &mut one));
+                done(first).and(done(second))
+            })
+        })?;
+        Ok(vec![alone / u64::from(OF_A_THREAD), both / u64::from(OF_A_THREAD)])
     })
 }
 
-/// Reading what a program writes, natively and with the same buffer.
-fn native_stdout(method: Method, count: usize) -> Result<Vec<u64>> {
-    if method == Method::Tokio {
-        return tokio_stdout(count);
-    }
-    let mut buffer = vec![0; 64 * 1024];
-    (0..count)
-        .map(|_| {
-            timed_mut(|| {
-                let mut command = Command::new("/usr/bin/head");
-                command.args(["-c", BYTES, "/dev/zero"]).stdout(Stdio::piped());
-                let mut child = command.spawn()?;
-                if let Some(mut stdout) = child.stdout.take() {
-                    while stdout.read(&mut buffer)? > 0 {}
-                }
-                child.wait()?;
-                Ok(())
-            })
-        })
-        .collect()
+fn on(processor: usize, batch: &mut Batch) -> Result<()> {
+    pin(processor)?;
+    batch(OF_A_THREAD).map(drop)
 }
 
-fn tokio_stdout(count: usize) -> Result<Vec<u64>> {
-    use tokio::io::AsyncReadExt;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut buffer = vec![0; 64 * 1024];
-    (0..count)
-        .map(|_| {
-            timed_mut(|| {
-                runtime.block_on(async {
-                    let mut command = tokio::process::Command::new("/usr/bin/head");
-                    command.args(["-c", BYTES, "/dev/zero"]).stdout(Stdio::piped());
-                    let mut child = command.spawn()?;
-                    if let Some(mut stdout) = child.stdout.take() {
-                        while stdout.read(&mut buffer).await? > 0 {}
-                    }
-                    child.wait().await?;
-                    Ok(())
-                })
-            })
-        })
-        .collect()
+fn done(thread: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
 }
 
-fn timed(work: impl Fn() -> Result<()>) -> Result<u64> {
-    timed_mut(work)
-}
-
-fn timed_mut(mut work: impl FnMut() -> Result<()>) -> Result<u64> {
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<u64> {
     let start = Instant::now();
     work()?;
     Ok(u64::try_from(start.elapsed().as_nanos())?)
+}
+
+/// Keeps this thread and its children on one processor, counted around.
+fn pin(number: usize) -> Result<()> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut one = CpuSet::new();
+    one.set(allowed[number % allowed.len()]);
+    sched_setaffinity(None, &one)?;
+    Ok(())
 }

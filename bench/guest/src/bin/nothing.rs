@@ -1,0 +1,3 @@
+//! A component that ends at once.
+
+fn main() {}

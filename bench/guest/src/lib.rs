@@ -1,0 +1,107 @@
+//! Measures from inside the sandbox.
+
+use std::hint::black_box;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use offspring_guest::{Command, Stdio, limits};
+
+use bindings::Work;
+
+mod bindings {
+    wit_bindgen::generate!({ path: "../wit", world: "measure" });
+    use super::Measurer;
+    export!(Measurer);
+}
+
+struct Measurer;
+
+impl bindings::Guest for Measurer {
+    fn measure(work: Work, args: Vec<String>, count: u32) -> Result<Vec<u64>, String> {
+        let mut figures = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let start = Instant::now();
+            let started = do_once(work, &args).map_err(|error| error.to_string())?;
+            let end = started.unwrap_or_else(Instant::now);
+            figures.push(u64::try_from((end - start).as_nanos()).unwrap_or(u64::MAX));
+        }
+        Ok(figures)
+    }
+}
+
+/// Does the work, and returns when what counts of it was done, if that is not
+/// all of it.
+fn do_once(work: Work, args: &[String]) -> io::Result<Option<Instant>> {
+    match work {
+        Work::Spawn => succeed(program("program").args(args)).map(|()| None),
+        Work::Policed => succeed(&mut policed()).map(|()| None),
+        Work::Start => {
+            let mut child = program("program").args(args).spawn()?;
+            let started = Instant::now();
+            child.wait()?;
+            Ok(Some(started))
+        }
+        Work::Call => {
+            for _ in 0..1000 {
+                black_box(limits());
+            }
+            Ok(None)
+        }
+        Work::Stdout => stdout().map(|()| None),
+        Work::Pipeline => pipeline().map(|()| None),
+    }
+}
+
+fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A command that the policy has something to say about in every respect.
+fn policed() -> Command {
+    let mut command = program("policed");
+    command.args(["one", "two", "three"]).env("CHOSEN", "value").env("LANG", "C.UTF-8");
+    command.deadline(Duration::from_secs(60));
+    command
+}
+
+fn succeed(command: &mut Command) -> io::Result<()> {
+    let status = command.status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(status.to_string())),
+    }
+}
+
+/// How much the writer writes, and how.
+const WRITES: [&str; 3] = ["-c", "268435456", "/dev/zero"];
+
+/// All that a program writes, read into the guest.
+fn stdout() -> io::Result<()> {
+    let mut command = program("writer");
+    let mut child = command.args(WRITES).stdout(Stdio::piped()).spawn()?;
+    let mut buffer = vec![0; 64 * 1024];
+    if let Some(mut stdout) = child.stdout.take() {
+        while stdout.read(&mut buffer)? > 0 {}
+    }
+    child.wait().map(drop)
+}
+
+/// Three programs whose bytes never come here.
+fn pipeline() -> io::Result<()> {
+    let mut writer = program("writer");
+    let mut writer = writer.args(WRITES).stdout(Stdio::piped()).spawn()?;
+    let mut second = program("filter");
+    let mut second = second.stdin(taken(&mut writer.stdout)?).stdout(Stdio::piped()).spawn()?;
+    let mut third = program("filter");
+    let mut third = third.stdin(taken(&mut second.stdout)?).spawn()?;
+    for child in [&mut writer, &mut second, &mut third] {
+        child.wait()?;
+    }
+    Ok(())
+}
+
+fn taken<T>(end: &mut Option<T>) -> io::Result<T> {
+    end.take().ok_or_else(|| io::Error::other("it is piped"))
+}
