@@ -1,6 +1,6 @@
 //! What a plan says of a child's attributes, in the engine's words.
 
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 
 use offspring_spawn::{Errno, Resource, Rlimit, Signal, SignalSet, SpawnError, Stage};
 
@@ -85,11 +85,36 @@ pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Res
     }
 }
 
-/// The signals that have a meaning of their own, which all have their default
-/// action in a child: what this process ignores, as what is started in the
-/// background does SIGINT, is no matter of a guest's. The other signals are for
-/// programs to agree on.
+/// The standard signals that a host may come to ignore: those of terminals, of
+/// jobs and of limits, and those that end a process. To set all others too would
+/// take a child as long as everything else that it does before its program runs.
+const EVERYDAY: [Signal; 14] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::PIPE,
+    Signal::ALRM,
+    Signal::TERM,
+    Signal::CHLD,
+    Signal::TSTP,
+    Signal::TTIN,
+    Signal::TTOU,
+    Signal::XCPU,
+    Signal::XFSZ,
+];
+
+/// The signals that have their default action in a child although this process
+/// ignores them, as what is started in the background does SIGINT: that is no
+/// matter of a guest's. Of the standard signals, those are the everyday ones, and
+/// what is ignored when a guest first spawns. The real-time ones are for programs
+/// to agree on. Handlers are no child's in any case.
 pub(crate) fn standard_signals() -> SignalSet {
-    const LAST: i32 = 31;
-    (1..=LAST).filter_map(Signal::from_raw).collect()
+    static SIGNALS: OnceLock<SignalSet> = OnceLock::new();
+    *SIGNALS.get_or_init(|| {
+        let ignored = SignalSet::ignored();
+        let standard = ignored.iter().filter(|signal| signal.real_time().is_none());
+        standard.chain(EVERYDAY).collect()
+    })
 }

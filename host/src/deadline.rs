@@ -1,8 +1,10 @@
 //! Killing children whose time is over.
 //!
-//! One thread waits for the nearest deadline of all children in this process.
-//! It is there only while there is one: neither a guest that computes without
-//! end nor a runtime that does not run can hold it up.
+//! One thread waits for the nearest deadline of all children in this process:
+//! neither a guest that computes without end nor a runtime that does not run can
+//! hold it up. It is there while there is a deadline and a moment longer, and is
+//! not woken for what it would see in time by itself, because to start or to wake
+//! a thread costs as much as to start a process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,12 +21,16 @@ type Key = (Instant, u64);
 struct Schedule {
     actions: BTreeMap<Key, Action>,
     next: u64,
-    running: bool,
+    /// When the thread looks again by itself; `None` when there is none.
+    looks_at: Option<Instant>,
 }
 
 static SCHEDULE: Mutex<Schedule> =
-    Mutex::new(Schedule { actions: BTreeMap::new(), next: 0, running: false });
+    Mutex::new(Schedule { actions: BTreeMap::new(), next: 0, looks_at: None });
 static CHANGED: Condvar = Condvar::new();
+
+/// How long the thread stays without a deadline.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A deadline that is waited for. Dropping it calls it off.
 pub(crate) struct Deadline(Key);
@@ -42,8 +48,10 @@ impl Deadline {
         let key = (at, schedule.next);
         schedule.next += 1;
         schedule.actions.insert(key, action);
-        if schedule.running {
-            CHANGED.notify_one();
+        if let Some(looks_at) = schedule.looks_at {
+            if at < looks_at {
+                CHANGED.notify_one();
+            }
             return Ok(Deadline(key));
         }
         let thread = thread::Builder::new().name("offspring-deadline".to_owned());
@@ -51,7 +59,7 @@ impl Deadline {
             schedule.actions.remove(&key);
             return Err(error);
         }
-        schedule.running = true;
+        schedule.looks_at = Some(at);
         Ok(Deadline(key))
     }
 }
@@ -67,7 +75,8 @@ impl Drop for Deadline {
         let mut schedule = schedule();
         // Dropped after the lock is: an action may hold another deadline.
         let _action = schedule.actions.remove(&self.0);
-        if schedule.actions.is_empty() {
+        let soon = || Instant::now() + LINGER;
+        if schedule.actions.is_empty() && schedule.looks_at.is_some_and(|at| at > soon()) {
             CHANGED.notify_one();
         }
         drop(schedule);
@@ -84,25 +93,39 @@ fn schedule() -> MutexGuard<'static, Schedule> {
     SCHEDULE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for one deadline after the other, until there are none.
+/// Waits for one deadline after the other, until there are none any more.
 fn run() {
     let mut schedule = schedule();
-    while let Some((&(at, _), _)) = schedule.actions.first_key_value() {
-        let time = at.saturating_duration_since(Instant::now());
-        if !time.is_zero() {
-            schedule = match CHANGED.wait_timeout(schedule, time) {
-                Ok((schedule, _)) => schedule,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-            continue;
+    let mut leaves_at = None;
+    loop {
+        let now = Instant::now();
+        let nearest = schedule.actions.first_key_value().map(|((at, _), _)| *at);
+        let looks_at = match nearest {
+            Some(at) if at <= now => {
+                let action = schedule.actions.pop_first();
+                drop(schedule);
+                if let Some((_, action)) = action {
+                    action();
+                }
+                schedule = self::schedule();
+                continue;
+            }
+            Some(at) => {
+                leaves_at = None;
+                at
+            }
+            None => *leaves_at.get_or_insert(now + LINGER),
+        };
+        if looks_at <= now {
+            break;
         }
-        if let Some((_, action)) = schedule.actions.pop_first() {
-            drop(schedule);
-            action();
-            schedule = self::schedule();
-        }
+        schedule.looks_at = Some(looks_at);
+        schedule = match CHANGED.wait_timeout(schedule, looks_at - now) {
+            Ok((schedule, _)) => schedule,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
     }
-    schedule.running = false;
+    schedule.looks_at = None;
 }
 
 #[cfg(test)]
@@ -125,5 +148,10 @@ mod tests {
         drop(off);
         assert_eq!(receiver.recv(), Ok("early"));
         assert_eq!(receiver.recv(), Ok("late"));
+
+        // The thread sleeps for a far one, and is woken for a nearer one.
+        drop(after(30, "soon, called off"));
+        let _soon = after(10, "soon");
+        assert_eq!(receiver.recv(), Ok("soon"));
     }
 }

@@ -28,20 +28,23 @@ impl<F: AsRawFd + AsFd + Clone> Readiness<F> {
     /// The kernel is asked each time, so that what the runtime remembers from
     /// before a read or a write cannot mislead.
     pub(crate) async fn ready(&mut self, fd: &F, interest: Interest) {
-        while !is_ready(fd, interest) {
+        if is_ready(fd, interest) {
+            return;
+        }
+        loop {
             let waited = match self.register(fd, interest) {
-                Some(registered) => registered.ready(interest).await.map(|mut guard| {
-                    if !is_ready(fd, interest) {
-                        guard.clear_ready();
-                    }
-                }),
+                Some(registered) => registered.ready(interest).await,
                 None => Err(std::io::ErrorKind::OutOfMemory.into()),
             };
-            if waited.is_err() {
-                // The runtime of the registration has ended, or has no room:
-                // try again, and let others go on meanwhile.
-                self.registered = None;
-                tokio::task::yield_now().await;
+            match waited {
+                Ok(_) if is_ready(fd, interest) => return,
+                Ok(mut guard) => guard.clear_ready(),
+                Err(_) => {
+                    // The runtime of the registration has ended, or has no
+                    // room: try again, and let others go on meanwhile.
+                    self.registered = None;
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }

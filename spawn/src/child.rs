@@ -291,10 +291,13 @@ impl Drop for Child {
             return;
         }
         let known = *self.exit();
-        if known.is_none() || self.leads_group {
-            // Fails only for a process that took on other rights than ours,
-            // and then there is nobody to tell.
-            let _ = self.kill();
+        // Fails only for a process that took on other rights than ours, and
+        // then there is nobody to tell.
+        match known {
+            None => drop(self.kill()),
+            // Others of its group may live.
+            Some(_) if self.leads_group => drop(self.signal_group(Signal::KILL)),
+            Some(_) => {}
         }
         let gone = self.gone.take().unwrap_or_default();
         if known.is_some() && !self.keeps_zombie {

@@ -50,6 +50,12 @@ impl SignalSet {
         change_mask(BLOCK, None)
     }
 
+    /// The signals that this process ignores.
+    pub fn ignored() -> SignalSet {
+        let all = SignalSet::ALL.iter();
+        all.filter(|signal| is_ignored(*signal)).collect()
+    }
+
     /// Adds a signal.
     pub fn insert(&mut self, signal: Signal) {
         self.0 |= bit(signal);
@@ -129,6 +135,20 @@ fn change_mask(how: usize, set: Option<&SignalSet>) -> SignalSet {
     // arguments.
     unsafe { sys::call(nr::RT_SIGPROCMASK, args) };
     before
+}
+
+/// Whether this process ignores the signal.
+fn is_ignored(signal: Signal) -> bool {
+    const SIG_IGN: u64 = 1;
+    // A `struct sigaction`, or more: the handler is first everywhere.
+    let mut action = [0_u64; 4];
+    let number = usize::from(signal.as_raw().to_le_bytes()[0]);
+    let args = [number, 0, &raw mut action as usize, SIZE, 0];
+    // SAFETY: the new action is null, which the call allows; the old one is
+    // written to a live variable that is large enough.
+    unsafe { sys::call(nr::RT_SIGACTION, args) };
+    let [handler, ..] = action;
+    handler == SIG_IGN
 }
 
 #[cfg(test)]

@@ -88,6 +88,8 @@ fn a_child_starts_with_none_blocked() {
         let ignored = find_signals(&ours, "SigIgn");
         assert_ne!(find_signals(&ours, "SigBlk"), 0);
         assert_ne!(ignored & bit(Signal::PIPE), 0, "Rust ignores SIGPIPE");
+        let asked = SignalSet::ignored().iter().map(bit);
+        assert_eq!(asked.fold(0, |set, bit| set | bit), ignored);
 
         let child = text(Command::new(&program("cat")).arg("/proc/self/status"));
         assert_eq!(find_signals(&child, "SigBlk"), 0);

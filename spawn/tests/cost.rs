@@ -1,0 +1,190 @@
+//! What one spawn takes: its system calls on both sides of the clone, and the
+//! instructions of the caller. A change here is a change of what every spawn
+//! costs, and is explained where it is made.
+
+mod support;
+
+use offspring_spawn::{Command, Stdio};
+use support::isolation::{helper, is_helper, isolated, skip};
+use support::place::directory;
+use support::program;
+use support::tracer::{Marks, Watch, Watched, watch};
+
+/// What the caller does, from a command that was spawned before to an exit that
+/// was waited for.
+const CALLER: [&str; 6] =
+    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "waitid", "waitid", "close"];
+
+/// What the child does before it executes its program.
+const CHILD: [&str; 8] = [
+    "close_range",
+    "dup3",
+    "dup3",
+    "dup3",
+    "close_range",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "execveat",
+];
+
+/// What the caller does besides for a pipe, which is made and closed at both
+/// ends, and for a group, which is killed.
+const CALLER_OF_HOST: [&str; 10] = [
+    "pipe2",
+    "rt_sigprocmask",
+    "clone3",
+    "rt_sigprocmask",
+    "close",
+    "waitid",
+    "waitid",
+    "pidfd_send_signal",
+    "close",
+    "close",
+];
+
+/// What the child does for a group, no privileges and a directory of its own,
+/// with a pipe among its streams.
+const CHILD_OF_HOST: [&str; 11] = [
+    "close_range",
+    "dup3",
+    "dup3",
+    "dup3",
+    "close_range",
+    "setpgid",
+    "prctl",
+    "fchdir",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "execveat",
+];
+
+/// How many instructions the caller of a bare spawn takes outside the kernel at
+/// most, in a build without optimisation and with its checks, and in another.
+/// One compiler makes a few per cent more of them than another.
+const INSTRUCTIONS: [u64; 2] = [36_000, 4_000];
+
+/// The system calls that have a name here; the others are numbers.
+const NAMES: [(i64, &str); 15] = [
+    (libc::SYS_clone, "clone"),
+    (libc::SYS_clone3, "clone3"),
+    (libc::SYS_close, "close"),
+    (libc::SYS_close_range, "close_range"),
+    (libc::SYS_dup3, "dup3"),
+    (libc::SYS_execveat, "execveat"),
+    (libc::SYS_fchdir, "fchdir"),
+    (libc::SYS_fcntl, "fcntl"),
+    (libc::SYS_pidfd_send_signal, "pidfd_send_signal"),
+    (libc::SYS_pipe2, "pipe2"),
+    (libc::SYS_prctl, "prctl"),
+    (libc::SYS_rt_sigaction, "rt_sigaction"),
+    (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_setpgid, "setpgid"),
+    (libc::SYS_waitid, "waitid"),
+];
+
+fn name(number: i64) -> String {
+    let known = NAMES.iter().find(|(known, _)| *known == number);
+    known.map_or_else(|| number.to_string(), |(_, name)| (*name).to_owned())
+}
+
+fn names(numbers: &[i64]) -> Vec<String> {
+    numbers.iter().copied().map(name).collect()
+}
+
+/// Spawns and waits some times, and the last time is watched.
+fn spawn(command: &Command) {
+    let marks = Marks::new();
+    for round in 0..5 {
+        if round == 4 {
+            marks.begin();
+        }
+        let exit = command.spawn().map(|child| child.wait());
+        if round == 4 {
+            marks.end();
+        }
+        assert!(exit.unwrap().unwrap().status.success());
+    }
+}
+
+/// Watches this test spawn in a process of its own; `None` where that is not
+/// allowed.
+fn watched<F>(body: &F, what: Watch) -> Option<Watched> {
+    match watch(helper(body), what) {
+        Ok(watched) => Some(watched),
+        Err(error) => {
+            skip("cost", format_args!("cannot watch a process: {error}"));
+            None
+        }
+    }
+}
+
+/// The system calls of the caller, and those of the only child that there was.
+fn sides(watched: &Watched) -> (Vec<String>, Vec<String>) {
+    let mut caller = names(&watched.calls[&watched.caller]);
+    // A build with debug assertions looks whether what it closes is open.
+    caller.retain(|name| !(cfg!(debug_assertions) && name == "fcntl"));
+    let mut others = watched
+        .calls
+        .iter()
+        .filter(|(other, calls)| **other != watched.caller && calls.contains(&libc::SYS_execveat));
+    let (_, child) = others.next().expect("a child");
+    assert!(others.next().is_none());
+    let executed = child.iter().position(|number| *number == libc::SYS_execveat);
+    (caller, names(&child[..=executed.unwrap()]))
+}
+
+fn bare() -> Command {
+    Command::new(&program("true"))
+}
+
+/// As the host of a guest spawns, with one pipe.
+fn of_host() -> Command {
+    let mut command = bare();
+    let root = directory("/".as_ref());
+    command.new_process_group(true).no_new_privileges(true).current_dir(root);
+    command.stdout(Stdio::Piped);
+    command
+}
+
+#[test]
+fn the_system_calls_of_a_spawn() {
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(&bare());
+    }
+    isolated(|| {
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (caller, child) = sides(&watched);
+        assert_eq!(caller, CALLER);
+        assert_eq!(child, CHILD);
+    });
+}
+
+#[test]
+fn the_system_calls_of_a_hosts_spawn() {
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(&of_host());
+    }
+    isolated(|| {
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (caller, child) = sides(&watched);
+        assert_eq!(caller, CALLER_OF_HOST);
+        assert_eq!(child, CHILD_OF_HOST);
+    });
+}
+
+#[test]
+fn the_instructions_of_a_spawn() {
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(&bare());
+    }
+    isolated(|| {
+        let Some(watched) = watched(&body, Watch::Instructions) else { return };
+        let count = watched.instructions;
+        let [checked, optimised] = INSTRUCTIONS;
+        let most = if cfg!(debug_assertions) { checked } else { optimised };
+        assert!((most / 4..most).contains(&count), "{count} instructions");
+    });
+}
