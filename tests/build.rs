@@ -8,12 +8,31 @@ use std::{env, fs, process};
 use xtask::{Guests, build};
 
 /// What a change of needs a new build. Directories stand for all their files.
-const SOURCES: &[&str] =
-    &["programs", "../Cargo.lock", "../examples/ci", "../examples/hello", "../guest-sdk", "../wit"];
+const SOURCES: &[&str] = &[
+    "programs",
+    "../Cargo.lock",
+    "../examples/ci",
+    "../examples/hello",
+    "../examples/pty",
+    "../guest-sdk",
+    "../wit",
+];
 
 /// The suites that the programs belong to, by the beginning of their names.
-const SUITES: &[&str] =
-    &["attributes", "embed", "grants", "hostile", "pidfd", "pipe", "policy", "spawn", "stdio"];
+const SUITES: &[&str] = &[
+    "actions",
+    "attributes",
+    "embed",
+    "grants",
+    "hostile",
+    "pidfd",
+    "pipe",
+    "policy",
+    "posix",
+    "pty",
+    "spawn",
+    "stdio",
+];
 
 fn main() {
     if let Err(error) = generate() {
@@ -29,11 +48,11 @@ fn generate() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let target_dir = out.join("guests");
     let guests = |packages, profile| build(&Guests { packages, profile, target_dir: &target_dir });
-    let examples = guests(&["hello", "ci"], "release")?;
+    let examples = guests(&["hello", "ci", "pty"], "release")?;
     let programs = guests(&["test-programs"], "guest")?;
 
     let mut code = String::new();
-    for name in ["hello", "ci"] {
+    for name in ["hello", "ci", "pty"] {
         constant(&mut code, name, &examples.join(name));
     }
     for suite in SUITES {

@@ -1,14 +1,18 @@
 //! Commands.
 
 use crate::attributes::Attributes;
+use crate::bindings::file_actions;
 use crate::bindings::spawn;
 use crate::bindings::types;
 use crate::pidfd::nanoseconds;
-use crate::{Child, ErrorCode, ExitStatus, Output, SpawnError, Stdio, fs};
+use crate::{
+    Child, ErrorCode, ExitStatus, FileActions, Output, Passed, Pty, SpawnError, Stdio, fs,
+};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to start a process.
@@ -30,6 +34,9 @@ pub struct Command {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
+    terminal: Option<Pty>,
+    passed: BTreeMap<u32, Passed>,
+    actions: Option<Arc<file_actions::FileActions>>,
     pub(crate) attributes: Attributes,
     deadline: Option<Duration>,
 }
@@ -52,6 +59,9 @@ impl Command {
             stdin: None,
             stdout: None,
             stderr: None,
+            terminal: None,
+            passed: BTreeMap::new(),
+            actions: None,
             attributes: Attributes::default(),
             deadline: None,
         }
@@ -125,6 +135,37 @@ impl Command {
         self
     }
 
+    /// Runs the child in this terminal: its streams are the terminal, but for
+    /// those that are set, and it leads a new session that the terminal
+    /// controls, in its foreground.
+    ///
+    /// The command holds the terminal: it is not hung up before the command is
+    /// dropped.
+    #[doc(alias = "TIOCSCTTY")]
+    pub fn terminal(&mut self, pty: &Pty) -> &mut Self {
+        self.terminal = Some(pty.clone());
+        self
+    }
+
+    /// Passes a file, a directory or the end of a pipe to the child, as this
+    /// number. A later one of the same number replaces it.
+    ///
+    /// The end of a pipe goes to the first child, as with
+    /// [`stdin`](Self::stdin).
+    #[doc(alias = "fd_mappings")]
+    pub fn pass(&mut self, fd: u32, what: impl Into<Passed>) -> &mut Self {
+        self.passed.insert(fd, what.into());
+        self
+    }
+
+    /// Sets what the child does with its descriptors before it executes its
+    /// program: these actions, as they are when it is spawned.
+    #[doc(alias = "posix_spawn_file_actions_t")]
+    pub fn file_actions(&mut self, actions: &FileActions) -> &mut Self {
+        self.actions = Some(actions.share());
+        self
+    }
+
     /// Sets how long the process may run before the host kills it, with its
     /// process group. The smaller of this and the grant's own counts.
     ///
@@ -149,7 +190,9 @@ impl Command {
     /// - `ArgumentListTooLong`, `QuotaExceeded`, `WouldBlock`, `OutOfMemory`:
     ///   a limit of the host or the kernel; see [`ErrorCode::kind`].
     pub fn spawn(&mut self) -> io::Result<Child> {
-        self.start(&Stdio::inherit(), &Stdio::inherit())
+        // A terminal is what is not set otherwise.
+        let inherit = self.terminal.is_none().then(Stdio::inherit);
+        self.start(inherit.as_ref(), inherit.as_ref())
     }
 
     /// Starts the process, waits for it, and returns what it wrote.
@@ -158,7 +201,7 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn output(&mut self) -> io::Result<Output> {
-        self.start(&Stdio::null(), &Stdio::piped())?.wait_with_output()
+        self.start(Some(&Stdio::null()), Some(&Stdio::piped()))?.wait_with_output()
     }
 
     /// Starts the process and waits for it.
@@ -171,7 +214,7 @@ impl Command {
     }
 
     /// Sends the command to the host, in as few calls as it takes.
-    fn start(&mut self, input: &Stdio, output: &Stdio) -> io::Result<Child> {
+    fn start(&mut self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<Child> {
         let command = spawn::Command::new(utf8(&self.program, "the program's name")?);
         if !self.args.is_empty() {
             let args = self.args.iter().map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
@@ -191,11 +234,26 @@ impl Command {
                 .map_err(|(code, message)| SpawnError::request(code, message))?;
             command.cwd(directory, &rest).map_err(|code| refused("directory", code))?;
         }
-        self.stdin.as_ref().unwrap_or(input).set_stdin(&command)?;
-        let stdout = self.stdout.as_ref().unwrap_or(output);
-        stdout.set_output("stdout", |target| command.stdout(target))?;
-        let stderr = self.stderr.as_ref().unwrap_or(output);
-        stderr.set_output("stderr", |target| command.stderr(target))?;
+        if let Some(pty) = &self.terminal {
+            command.terminal(pty.host());
+        }
+        // A stream is null unless the host is told something else.
+        let is_news = |stdio: &&Stdio| self.terminal.is_some() || !stdio.is_null();
+        if let Some(stdin) = self.stdin.as_ref().or(input).filter(is_news) {
+            stdin.set_stdin(&command)?;
+        }
+        if let Some(stdout) = self.stdout.as_ref().or(output).filter(is_news) {
+            stdout.set_output("stdout", |target| command.stdout(target))?;
+        }
+        if let Some(stderr) = self.stderr.as_ref().or(output).filter(is_news) {
+            stderr.set_output("stderr", |target| command.stderr(target))?;
+        }
+        for (number, what) in &self.passed {
+            what.send(*number, &command)?;
+        }
+        if let Some(actions) = &self.actions {
+            command.file_actions(actions);
+        }
         self.attributes.send(&command)?;
         if let Some(after) = self.deadline {
             command.deadline(nanoseconds(after));
@@ -204,6 +262,7 @@ impl Command {
         for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {
             stdio.give_away();
         }
+        self.passed.values_mut().for_each(Passed::give_away);
         Ok(spawned.into())
     }
 }

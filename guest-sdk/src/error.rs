@@ -33,6 +33,8 @@ pub enum ErrorCode {
     NoSuchProcess,
     /// The process is outside the host's process-id namespace (EREMOTE).
     ForeignNamespace,
+    /// A number that no descriptor has, or can have (EBADF).
+    BadDescriptor,
     /// The host has no descriptors left (EMFILE, ENFILE).
     TooManyDescriptors,
     /// The kernel's limit on processes is reached (EAGAIN).
@@ -67,6 +69,7 @@ impl ErrorCode {
             Self::Unsupported => ErrorKind::Unsupported,
             Self::Loop
             | Self::ForeignNamespace
+            | Self::BadDescriptor
             | Self::TooManyDescriptors
             | Self::Io
             | Self::Other(_) => ErrorKind::Other,
@@ -86,6 +89,7 @@ impl ErrorCode {
             Self::TextFileBusy => "the program is open for writing",
             Self::NoSuchProcess => "no such process",
             Self::ForeignNamespace => "the process is in another namespace",
+            Self::BadDescriptor => "no such descriptor",
             Self::TooManyDescriptors => "the host has no descriptors left",
             Self::TooManyProcesses => "too many processes",
             Self::LimitReached => "a limit of the host's policy is reached",
@@ -127,6 +131,7 @@ impl From<types::ErrorCode> for ErrorCode {
             Host::TextFileBusy => Self::TextFileBusy,
             Host::NoSuchProcess => Self::NoSuchProcess,
             Host::ForeignNamespace => Self::ForeignNamespace,
+            Host::BadDescriptor => Self::BadDescriptor,
             Host::TooManyDescriptors => Self::TooManyDescriptors,
             Host::TooManyProcesses => Self::TooManyProcesses,
             Host::LimitReached => Self::LimitReached,
@@ -157,6 +162,8 @@ pub enum Stage {
     /// The descriptor of this number was put in place: one that the child
     /// starts with, with 0 to 2 for its standard streams.
     Passed(u32),
+    /// The file action of this index, counted from 0, was done.
+    FileAction(u32),
     /// The program was executed.
     Exec,
 }
@@ -225,6 +232,7 @@ impl From<spawn::SpawnError> for SpawnError {
             spawn::Stage::Clone => Stage::Clone,
             spawn::Stage::Attribute(name) => Stage::Attribute(name),
             spawn::Stage::Passed(number) => Stage::Passed(number),
+            spawn::Stage::FileAction(index) => Stage::FileAction(index),
             spawn::Stage::Exec => Stage::Exec,
         };
         Self { stage, code: error.code.into(), errno: error.errno, message: error.message }

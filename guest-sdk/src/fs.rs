@@ -54,6 +54,24 @@ impl File {
     }
 }
 
+/// A directory to be given to a child.
+#[derive(Clone, Debug)]
+pub struct Dir(pub(crate) Arc<Descriptor>);
+
+impl Dir {
+    /// Opens a directory that the component has, or one beneath it.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let (directory, rest) =
+            resolve(path).map_err(|(code, message)| io::Error::new(code.kind(), message))?;
+        let (open, flags) = (OpenFlags::DIRECTORY, DescriptorFlags::READ);
+        let dir = directory
+            .open_at(PathFlags::SYMLINK_FOLLOW, &rest, open, flags)
+            .map_err(|code| from_host(code, path))?;
+        Ok(Self(Arc::new(dir)))
+    }
+}
+
 /// Finds the directory given to this component that covers `path`, and the
 /// rest of the path beneath it.
 pub(crate) fn resolve(path: &Path) -> Result<(&'static Descriptor, String), (ErrorCode, String)> {

@@ -21,6 +21,8 @@ pub struct Grant {
     pub stdio: StdioKinds,
     /// The attributes that may be chosen.
     pub attributes: Vec<Attribute>,
+    /// The file actions that may be used.
+    pub file_actions: Vec<FileAction>,
     /// The limits that each child has, which may only be lowered.
     pub rlimits: Vec<(Resource, u64)>,
     /// The signals that may be sent, besides killing.
@@ -96,6 +98,27 @@ flags! {
     RaisePriority RAISE_PRIORITY,
 }
 
+flags! {
+    /// A file action that a grant lets the component use.
+    FileAction of FileActions:
+    /// [`Command::pass`](crate::Command::pass).
+    Pass PASS,
+    /// [`FileActions::open`](crate::FileActions::open).
+    Open OPEN,
+    /// [`FileActions::close`](crate::FileActions::close).
+    Close CLOSE,
+    /// [`FileActions::dup2`](crate::FileActions::dup2).
+    Dup2 DUP2,
+    /// [`FileActions::chdir`](crate::FileActions::chdir).
+    Chdir CHDIR,
+    /// [`FileActions::fchdir`](crate::FileActions::fchdir).
+    Fchdir FCHDIR,
+    /// [`FileActions::close_from`](crate::FileActions::close_from).
+    CloseFrom CLOSEFROM,
+    /// [`FileActions::set_foreground`](crate::FileActions::set_foreground).
+    SetForeground TCSETPGRP,
+}
+
 /// The standard streams that a grant allows, besides null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -106,6 +129,8 @@ pub struct StdioKinds {
     pub piped: bool,
     /// Files that the component opened.
     pub file: bool,
+    /// A terminal of the component's.
+    pub terminal: bool,
 }
 
 /// Limits on everything that this component does.
@@ -191,8 +216,10 @@ impl From<host::Grant> for Grant {
                 inherit: grant.stdio.contains(host::StdioKinds::INHERIT),
                 piped: grant.stdio.contains(host::StdioKinds::PIPED),
                 file: grant.stdio.contains(host::StdioKinds::FILE),
+                terminal: grant.stdio.contains(host::StdioKinds::TERMINAL),
             },
             attributes: Attribute::from_host(grant.attributes),
+            file_actions: FileAction::from_host(grant.file_actions),
             rlimits: grant
                 .rlimits
                 .into_iter()

@@ -40,10 +40,13 @@ mod child;
 mod command;
 mod error;
 mod exit;
+mod file_actions;
 pub mod fs;
 mod grants;
+mod passed;
 mod pidfd;
 mod pipe;
+mod pty;
 mod signal;
 mod status;
 mod stdio;
@@ -53,11 +56,14 @@ pub use child::{Child, ChildStderr, ChildStdin, ChildStdout};
 pub use command::Command;
 pub use error::{ErrorCode, SpawnError, Stage};
 pub use exit::exit;
+pub use file_actions::{FileActions, OpenOptions};
 pub use grants::{
-    Arguments, Attribute, Features, Grant, Limits, StdioKinds, features, grants, limits,
+    Arguments, Attribute, Features, FileAction, Grant, Limits, StdioKinds, features, grants, limits,
 };
+pub use passed::Passed;
 pub use pidfd::{PidFd, wait_any};
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use pty::{Pty, WindowSize};
 pub use signal::Signal;
 pub use status::{Cause, Change, ExitStatus, Output, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
@@ -67,6 +73,6 @@ pub use wasip2::io::poll::{Pollable, poll};
 /// change.
 #[doc(hidden)]
 pub mod __internal {
-    pub use crate::bindings::{attributes, grants, pidfd, pipe, spawn, types};
+    pub use crate::bindings::{attributes, file_actions, grants, pidfd, pipe, pty, spawn, types};
     pub use wasip2;
 }

@@ -35,6 +35,11 @@ impl<P, S> End<P, S> {
         Arc::new(Mutex::new(Self { pipe: Some(pipe), stream: None }))
     }
 
+    /// An end that has been a stream from the start.
+    fn of_stream(stream: S) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { pipe: None, stream: Some(stream) }))
+    }
+
     fn lock(end: &Mutex<Self>) -> MutexGuard<'_, Self> {
         end.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,10 +52,14 @@ impl Stdio {
         Self(Kind::Piped)
     }
 
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.0, Kind::Null)
+    }
+
     pub(crate) fn set_stdin(&self, command: &Command) -> Result<(), SpawnError> {
         let set = |input: Input<'_>| command.stdin(&input).map_err(|code| refused("stdin", code));
         match &self.0 {
-            Kind::Null => Ok(()),
+            Kind::Null => set(Input::Null),
             Kind::Inherit => set(Input::Inherit),
             Kind::Piped => set(Input::Piped),
             Kind::Reader(reader) => reader.lend(|pipe| set(Input::Pipe(pipe)))?,
@@ -72,7 +76,7 @@ impl Stdio {
     ) -> Result<(), SpawnError> {
         let set = |output: Output<'_>| set(&output).map_err(|code| refused(name, code));
         match &self.0 {
-            Kind::Null => Ok(()),
+            Kind::Null => set(Output::Null),
             Kind::Inherit => set(Output::Inherit),
             Kind::Piped => set(Output::Piped),
             Kind::Reader(_) => {

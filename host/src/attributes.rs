@@ -15,6 +15,7 @@ use crate::request::{Attributes, ExitSignal, ProcessGroup};
 pub(crate) fn set(
     engine: &mut offspring_spawn::Command,
     attributes: &Attributes,
+    in_terminal: bool,
     leader: &Weak<ChildProcess>,
 ) -> Result<(), SpawnError> {
     // Without `..`: what is added cannot be forgotten here.
@@ -31,7 +32,8 @@ pub(crate) fn set(
         rlimits,
         exit_signal,
     } = attributes;
-    if *session {
+    let own_session = *session || in_terminal;
+    if own_session {
         // It leads a group, the session's: to ask for one besides is EPERM.
         engine.new_process_group(false).new_session(true);
     }
@@ -41,7 +43,7 @@ pub(crate) fn set(
             leader.upgrade().ok_or_else(gone)?.lend_group(engine)?;
         }
         Some(ProcessGroup::New) => {
-            engine.new_process_group(!session);
+            engine.new_process_group(!own_session);
         }
         None => {}
     }

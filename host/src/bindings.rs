@@ -18,12 +18,16 @@ mod generated {
             "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
 
             // What our resources are in the table.
+            "offspring:process/file-actions.file-actions": crate::file_actions::FileActions,
             "offspring:process/pidfd.pidfd": crate::child::Child,
             "offspring:process/pipe.pipe-reader": crate::pipe::PipeReader,
             "offspring:process/pipe.pipe-writer": crate::pipe::PipeWriter,
+            "offspring:process/pty.pty": crate::pty::Pty,
             "offspring:process/spawn.command": crate::command::Command,
         },
     });
 }
 
-pub use generated::offspring::process::{attributes, grants, pidfd, pipe, spawn, types};
+pub use generated::offspring::process::{
+    attributes, file_actions, grants, pidfd, pipe, pty, spawn, types,
+};

@@ -1,16 +1,21 @@
 //! How to start a process, as a guest builds it up: the resource `command`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
-use offspring_spawn::{Errno, Stdio};
+use offspring_spawn::{Errno, SpawnError, Stage, Stdio};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::file_actions::List;
+use crate::launch::LaunchError;
 use crate::pipe::Pipe;
+use crate::policy::FileAction;
 use crate::process::ChildProcess;
+use crate::pty::Terminal;
 use crate::quota::{Quota, Share};
 use crate::request::{NAME_MAX, Request, StdioKind};
 
@@ -27,12 +32,20 @@ pub struct Command {
     pub(crate) leader: Weak<ChildProcess>,
     /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
     given: [Option<Given>; 3],
+    /// The terminal to run in.
+    pub(crate) terminal: Option<Arc<Terminal>>,
+    /// What the child starts with besides, by its own numbers.
+    passed: BTreeMap<i32, Given>,
+    pub(crate) actions: Arc<List>,
     /// What it takes of the memory that the guest's commands may take; `None`
     /// if there was nothing left even for an empty one.
     share: Option<Share>,
 }
 
-/// What a guest gives to a child as a standard stream.
+/// How many descriptors may be passed.
+const PASSED_MAX: usize = 256;
+
+/// What a guest gives to a child.
 #[derive(Debug)]
 pub(crate) enum Given {
     Pipe(Arc<Pipe>),
@@ -86,6 +99,62 @@ impl Command {
         self.count(max).inspect_err(|_| self.request.env = before)
     }
 
+    /// Runs the child in this terminal, with all three streams.
+    pub(crate) fn set_terminal(&mut self, terminal: Arc<Terminal>) {
+        for stream in [Stream::In, Stream::Out, Stream::Err] {
+            self.set_stdio(stream, StdioKind::Terminal, None);
+        }
+        self.terminal = Some(terminal);
+        self.request.terminal = true;
+    }
+
+    /// Passes something as this number, unless too much is.
+    pub(crate) fn pass(&mut self, number: i32, given: Given) -> Result<(), NotTaken> {
+        let before = self.passed.insert(number, given);
+        let memory = self.memory();
+        let is_counted = self.share.as_mut().is_some_and(|share| share.resize(memory));
+        if !is_counted || self.passed.len() > PASSED_MAX {
+            match before {
+                Some(before) => self.passed.insert(number, before),
+                None => self.passed.remove(&number),
+            };
+            let memory = self.memory();
+            // Less is always possible.
+            self.share.as_mut().map(|share| share.resize(memory));
+            return Err(NotTaken::LimitReached);
+        }
+        self.request.file_actions = self.kinds();
+        Ok(())
+    }
+
+    /// Sets what the child does with its descriptors.
+    pub(crate) fn set_actions(&mut self, actions: Arc<List>) {
+        self.actions = actions;
+        self.request.file_actions = self.kinds();
+    }
+
+    fn kinds(&self) -> BTreeSet<FileAction> {
+        let pass = (!self.passed.is_empty()).then_some(FileAction::Pass);
+        self.actions.kinds().into_iter().chain(pass).collect()
+    }
+
+    /// Gives the engine what is passed, and the actions.
+    pub(crate) fn give(&self, engine: &mut offspring_spawn::Command) -> Result<(), LaunchError> {
+        for (number, given) in &self.passed {
+            let fd = match given {
+                Given::Pipe(pipe) => duplicate(pipe),
+                Given::File(file) => duplicate(file),
+            };
+            let fd = fd.map_err(LaunchError::Descriptors)?;
+            engine.pass(fd, *number).map_err(|errno| SpawnError {
+                stage: Stage::Passed(number.unsigned_abs()),
+                errno,
+            })?;
+        }
+        engine.file_actions(self.actions.to_engine()?);
+        Ok(())
+    }
+
     /// Takes for what the request has now, instead of what it had before.
     fn count(&mut self, max: u64) -> Result<(), NotTaken> {
         if self.request.argument_bytes() > max {
@@ -107,7 +176,8 @@ impl Command {
     fn memory(&self) -> u32 {
         let Request { args, env, .. } = &self.request;
         let strings = args.len() * size_of::<String>() + env.len() * size_of::<(String, String)>();
-        let own = size_of::<Command>() + PATH_MAX + NAME_MAX;
+        let passed = self.passed.len() * 2 * size_of::<(i32, Given)>();
+        let own = size_of::<Command>() + PATH_MAX + NAME_MAX + passed;
         let bytes = self.request.argument_bytes() + (strings + own) as u64;
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
@@ -130,13 +200,16 @@ impl Command {
             (StdioKind::Piped, _) => Stdio::Piped,
             (StdioKind::Pipe | StdioKind::File, Some(Given::Pipe(pipe))) => duplicate(pipe)?.into(),
             (StdioKind::Pipe | StdioKind::File, Some(Given::File(file))) => duplicate(file)?.into(),
-            (StdioKind::Null | StdioKind::Pipe | StdioKind::File, _) => Stdio::Null,
+            // The terminal is set before.
+            (StdioKind::Null | StdioKind::Pipe | StdioKind::File | StdioKind::Terminal, _) => {
+                Stdio::Null
+            }
         })
     }
 }
 
 /// A descriptor for the engine, behind the standard streams, where it wants it.
-fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Errno> {
+pub(crate) fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Errno> {
     fcntl_dupfd_cloexec(fd, 3)
 }
 

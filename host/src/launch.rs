@@ -14,8 +14,9 @@ use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
-use crate::policy::Denied;
+use crate::policy::{Denied, FileAction};
 use crate::process::{Alive, ChildProcess};
+use crate::pty::Terminal;
 use crate::quota::Share;
 use crate::rate::TooOften;
 use crate::recorder::Recorder;
@@ -68,6 +69,7 @@ pub(crate) struct Prepared {
     plan: Plan,
     recorder: Arc<Recorder>,
     room: Room,
+    terminal: Option<Arc<Terminal>>,
 }
 
 impl ProcessCtx {
@@ -111,7 +113,8 @@ impl ProcessCtx {
         }
         let recorder = Arc::clone(&self.recorder);
         let room = self.pipes.clone();
-        Ok(Prepared { engine, process, place, children, pipes, plan, recorder, room })
+        let terminal = command.terminal.clone();
+        Ok(Prepared { engine, process, place, children, pipes, plan, recorder, room, terminal })
     }
 
     /// Takes what the child will need of the guest's limits.
@@ -136,7 +139,11 @@ impl ProcessCtx {
                     format!("{} pipe ends are held already", self.pipes.ends.max()),
                 )
             }),
-            StdioKind::Null | StdioKind::Inherit | StdioKind::Pipe | StdioKind::File => Ok(None),
+            StdioKind::Null
+            | StdioKind::Inherit
+            | StdioKind::Pipe
+            | StdioKind::File
+            | StdioKind::Terminal => Ok(None),
         };
         Ok(Reserved {
             held,
@@ -178,17 +185,28 @@ impl ProcessCtx {
             }
         };
         let stdio = |stream, kind| command.stdio(stream, kind).map_err(LaunchError::Descriptors);
-        let stdin = stdio(Stream::In, plan.stdin)?;
-        let stdout = stdio(Stream::Out, plan.stdout)?;
-        let stderr = stdio(Stream::Err, plan.stderr)?;
+        let mut engine = offspring_spawn::Command::new(&granted.program);
+        if let (true, Some(terminal)) = (plan.terminal, &command.terminal) {
+            terminal.lend(&mut engine).map_err(LaunchError::Descriptors)?;
+        }
+        if plan.stdin != StdioKind::Terminal {
+            engine.stdin(stdio(Stream::In, plan.stdin)?);
+        }
+        if plan.stdout != StdioKind::Terminal {
+            engine.stdout(stdio(Stream::Out, plan.stdout)?);
+        }
+        if plan.stderr != StdioKind::Terminal {
+            engine.stderr(stdio(Stream::Err, plan.stderr)?);
+        }
         // A background process group cannot read from a terminal.
         let reads_terminal = plan.stdin == StdioKind::Inherit && std::io::stdin().is_terminal();
-        let mut engine = offspring_spawn::Command::new(&granted.program);
+        let has_session = plan.attributes.session || plan.terminal;
+        let in_hosts_group = reads_terminal && plan.attributes.process_group.is_none();
+        if plan.file_actions.contains(&FileAction::Tcsetpgrp) && !has_session && !in_hosts_group {
+            return Err(self.policy.grants()[plan.grant].refuse_foreground().into());
+        }
         engine
             .argv(&plan.argv)
-            .stdin(stdin)
-            .stdout(stdout)
-            .stderr(stderr)
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
             .default_signals(attributes::standard_signals())
@@ -198,7 +216,8 @@ impl ProcessCtx {
             engine.env(name, value);
         }
         attributes::set_rlimits(&mut engine, &plan.rlimits);
-        attributes::set(&mut engine, &plan.attributes, &command.leader)?;
+        attributes::set(&mut engine, &plan.attributes, plan.terminal, &command.leader)?;
+        command.give(&mut engine)?;
         Ok(engine)
     }
 }
@@ -221,11 +240,14 @@ impl Prepared {
         self,
         made: Result<offspring_spawn::Child, SpawnError>,
     ) -> Result<Launched, LaunchError> {
-        let Prepared { process, pipes, room, .. } = self;
+        let Prepared { process, pipes, room, terminal, .. } = self;
         let mut child = made.map_err(|error| match process.cause() {
             Some(cause) if error.errno == Errno::CANCELED => LaunchError::ended(cause),
             _ => LaunchError::Engine(error),
         })?;
+        if let Some(terminal) = terminal {
+            terminal.given();
+        }
         let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
         let account = self.recorder.spawned(&self.plan, child.pidfd().getpid().ok());
         process.started(child, account).map_err(LaunchError::ended)?;

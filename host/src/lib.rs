@@ -64,11 +64,13 @@ mod command;
 mod ctx;
 mod deadline;
 mod error;
+mod file_actions;
 mod launch;
 mod pipe;
 pub mod plan;
 pub mod policy;
 mod process;
+mod pty;
 mod quota;
 mod rate;
 mod readiness;
@@ -102,6 +104,8 @@ pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmti
     bindings::pipe::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pidfd::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::attributes::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::file_actions::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::pty::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
     Ok(())

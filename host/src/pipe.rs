@@ -127,7 +127,7 @@ impl End {
 }
 
 impl Pipe {
-    fn new(fd: OwnedFd, share: Share, bytes: &Quota) -> Pipe {
+    pub(crate) fn new(fd: OwnedFd, share: Share, bytes: &Quota) -> Pipe {
         Pipe { fd, share, bytes: bytes.clone(), larger: OnceLock::new() }
     }
 

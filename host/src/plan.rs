@@ -1,10 +1,12 @@
 //! What a policy allows to be done: plain data, from which one child is made.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use offspring_spawn::{Resource, Rlimit};
 
+use crate::policy::FileAction;
 use crate::request::{Attributes, StdioKind};
 
 /// How to start one child. Made by [`Policy::check`](crate::policy::Policy::check).
@@ -24,6 +26,10 @@ pub struct Plan {
     pub stdout: StdioKind,
     /// Where the standard error goes.
     pub stderr: StdioKind,
+    /// Whether the child runs in a terminal of the guest's.
+    pub terminal: bool,
+    /// Every kind of what the child does with its descriptors.
+    pub file_actions: BTreeSet<FileAction>,
     /// The attributes that the guest chose.
     pub attributes: Attributes,
     /// The limits of the resources that the grant limits and the guest did not.

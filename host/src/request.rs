@@ -7,8 +7,8 @@ use std::time::Duration;
 
 pub use attributes::{Attributes, ExitSignal, ProcessGroup, Processors, Scheduler};
 
-use crate::policy::Limits;
 use crate::policy::text::quoted;
+use crate::policy::{FileAction, Limits};
 
 /// The longest name of a grant, in bytes.
 pub const NAME_MAX: usize = 255;
@@ -32,6 +32,11 @@ pub struct Request {
     pub stdout: StdioKind,
     /// Where the standard error goes.
     pub stderr: StdioKind,
+    /// Whether the process runs in a terminal of the guest's.
+    pub terminal: bool,
+    /// What the process does with its descriptors before it executes its
+    /// program: every kind of it.
+    pub file_actions: BTreeSet<FileAction>,
     /// What else the process is to be.
     pub attributes: Attributes,
     /// How long the process may run, where the guest says so.
@@ -52,6 +57,8 @@ pub enum StdioKind {
     Pipe,
     /// A file that the guest opened.
     File,
+    /// The terminal that the process runs in.
+    Terminal,
 }
 
 /// Why a request means nothing, whatever the policy says.

@@ -56,22 +56,32 @@ pub(crate) struct FailedStream(Option<NotStream>);
 /// The stream that reads from a pipe.
 pub(crate) fn read_stream(reader: PipeReader) -> DynInputStream {
     match reader.into_non_blocking() {
-        Ok(pipe) => Box::new(ReadStream { pipe, readiness: Readiness::default(), closed: false }),
+        Ok(pipe) => read_from(pipe),
         Err(error) => Box::new(FailedStream(Some(error))),
     }
+}
+
+/// The stream that reads from what does not block: of a terminal, too.
+pub(crate) fn read_from(pipe: Arc<Pipe>) -> DynInputStream {
+    Box::new(ReadStream { pipe, readiness: Readiness::default(), closed: false })
 }
 
 /// The stream that writes to a pipe.
 pub(crate) fn write_stream(writer: PipeWriter) -> DynOutputStream {
     match writer.into_non_blocking() {
-        Ok(pipe) => Box::new(WriteStream {
-            pipe,
-            readiness: Readiness::default(),
-            pending: Bytes::new(),
-            state: State::Open,
-        }),
+        Ok(pipe) => write_to(pipe),
         Err(error) => Box::new(FailedStream(Some(error))),
     }
+}
+
+/// The stream that writes to what does not block: to a terminal, too.
+pub(crate) fn write_to(pipe: Arc<Pipe>) -> DynOutputStream {
+    Box::new(WriteStream {
+        pipe,
+        readiness: Readiness::default(),
+        pending: Bytes::new(),
+        state: State::Open,
+    })
 }
 
 #[async_trait]
@@ -93,7 +103,8 @@ impl InputStream for ReadStream {
         let mut buffer = Vec::with_capacity(size.min(CHUNK));
         loop {
             match rustix::io::read(&self.pipe, spare_capacity(&mut buffer)) {
-                Ok(0) => return Err(StreamError::Closed),
+                // A terminal that nobody has any more says so by EIO.
+                Ok(0) | Err(Errno::IO) => return Err(StreamError::Closed),
                 Ok(read) => {
                     // Whoever writes has to wait for us.
                     if read == CHUNK {
@@ -137,7 +148,7 @@ impl WriteStream {
                 Err(errno) => {
                     self.pending = Bytes::new();
                     self.state = match errno {
-                        Errno::PIPE => State::Closed,
+                        Errno::PIPE | Errno::IO => State::Closed,
                         errno => State::Failed(errno),
                     };
                 }
@@ -166,7 +177,7 @@ impl WriteStream {
             Ok(_) => fds,
             Err(_) => return false,
         };
-        fd.revents().contains(PollFlags::ERR)
+        fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)
     }
 }
 

@@ -58,6 +58,19 @@ impl Pty {
         Ok(Pty(fd))
     }
 
+    /// Opens the other side, which is what a program has as its streams. As
+    /// long as it is open somewhere, reading does not end.
+    ///
+    /// # Errors
+    /// Those of ioctl(2) `TIOCGPTPEER`.
+    ///
+    /// # References
+    /// - [TIOCGPTPEER(2const)](https://man7.org/linux/man-pages/man2/TIOCGPTPEER.2const.html)
+    pub fn open_peer(&self) -> Result<OwnedFd, Errno> {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        ioctl_tiocgptpeer(&self.0, flags).and_then(above_stdio)
+    }
+
     /// Sets the terminal's size, and tells the processes in its foreground by
     /// SIGWINCH.
     ///
@@ -104,8 +117,7 @@ impl Command {
     /// # References
     /// - [TIOCGPTPEER(2const)](https://man7.org/linux/man-pages/man2/TIOCGPTPEER.2const.html)
     pub fn terminal(&mut self, pty: &Pty) -> Result<&mut Command, Errno> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let side = Arc::new(ioctl_tiocgptpeer(pty, flags).and_then(above_stdio)?);
+        let side = Arc::new(pty.open_peer()?);
         for stream in &mut self.stdio {
             *stream = Stdio::Fd(Arc::clone(&side));
         }

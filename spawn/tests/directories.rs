@@ -116,6 +116,8 @@ fn a_path_does_not_lead_out_of_its_directory() {
     };
     assert_eq!(text(&mut open("file", READ)), "inside");
     assert_eq!(text(&mut open("link", READ)), "inside");
+    // The mode is for what is made.
+    assert!(open(".", READ | OFlags::DIRECTORY).spawn().is_ok());
     for path in ["../secret", "up", "absolute", "/etc/passwd", "../inner/file"] {
         let error = error_of(&open(path, READ));
         assert_eq!(error, (Stage::FileAction(0), Errno::XDEV), "{path}");

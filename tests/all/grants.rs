@@ -23,7 +23,8 @@ fn grants_listing() {
         env-inherit = ["PATH"]
         env-allow = ["CHOSEN", "LC_*"]
         cwd = "preopens"
-        stdio = ["null", "inherit", "piped", "file"]
+        stdio = ["null", "inherit", "piped", "file", "terminal"]
+        file-actions = ["pass", "tcsetpgrp"]
         attributes = ["session", "nice", "raise-priority"]
         rlimits = { nofile = 256, as = 0x100000000 }
         signals = ["TERM", "INT"]

@@ -18,6 +18,7 @@ mod runtime;
 #[allow(dead_code, reason = "every user of it uses a part of it")]
 mod traces;
 
+mod actions;
 mod attributes;
 mod embed;
 mod grants;
@@ -27,6 +28,8 @@ mod leaks;
 mod pidfd;
 mod pipe;
 mod policy;
+mod posix;
+mod pty;
 mod sizes;
 mod spawn;
 mod stdio;

@@ -26,6 +26,10 @@ impl PipeReader {
         Self(End::new(pipe))
     }
 
+    pub(crate) fn of_stream(stream: InputStream) -> Self {
+        Self(End::of_stream(stream))
+    }
+
     /// Makes a second handle to the same end. Unlike in std, both are one to
     /// the host, and once one is read from, neither can be given to a child.
     pub fn try_clone(&self) -> io::Result<Self> {

@@ -24,6 +24,10 @@ impl PipeWriter {
         Self(End::new(pipe))
     }
 
+    pub(crate) fn of_stream(stream: OutputStream) -> Self {
+        Self(End::of_stream(stream))
+    }
+
     /// Makes a second handle to the same end. Unlike in std, both are one to
     /// the host, and once one is written to, neither can be given to a child.
     pub fn try_clone(&self) -> io::Result<Self> {

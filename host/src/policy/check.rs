@@ -1,6 +1,6 @@
 //! The one decision: may this be started, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use offspring_spawn::{Resource, Rlimit, Signal};
@@ -8,7 +8,7 @@ use offspring_spawn::{Resource, Rlimit, Signal};
 use super::bounds::exceeds;
 use super::grant::{Arguments, Cwd, Grant};
 use super::text::{listed, near_miss, quoted};
-use super::words::Attribute;
+use super::words::{Attribute, FileAction};
 use super::{Policy, never, stdio};
 use crate::plan::{Plan, PlanCwd};
 use crate::request::{Attributes, Request, StdioKind};
@@ -49,6 +49,8 @@ pub enum Rule {
     Stdio,
     /// An attribute that the guest may not choose.
     Attributes,
+    /// A file action that the guest may not use.
+    FileActions,
     /// A resource limit that is too high.
     Rlimits,
     /// A signal.
@@ -66,6 +68,7 @@ impl Rule {
             Rule::Cwd => "cwd",
             Rule::Stdio => "stdio",
             Rule::Attributes => "attributes",
+            Rule::FileActions => "file-actions",
             Rule::Rlimits => "rlimits",
             Rule::Signals => "signals",
         }
@@ -83,12 +86,23 @@ impl Policy {
     ///
     /// The request has been found well formed by [`Request::validate`]. The
     /// first rule that refuses is told, in this order: `program`, `args`,
-    /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error), `attributes`,
-    /// `rlimits`.
+    /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error, terminal),
+    /// `file-actions`, `attributes`, `rlimits`.
     pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
         // Without `..`: what is added to a request cannot be forgotten here.
-        let Request { program, args, env, cwd, stdin, stdout, stderr, attributes, deadline } =
-            request;
+        let Request {
+            program,
+            args,
+            env,
+            cwd,
+            stdin,
+            stdout,
+            stderr,
+            terminal,
+            file_actions,
+            attributes,
+            deadline,
+        } = request;
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
             grant: index,
@@ -98,6 +112,8 @@ impl Policy {
             stdin: grant.plan_stdio("input", *stdin)?,
             stdout: grant.plan_stdio("output", *stdout)?,
             stderr: grant.plan_stdio("error", *stderr)?,
+            terminal: grant.plan_terminal(*terminal)?,
+            file_actions: grant.plan_file_actions(file_actions)?,
             attributes: grant.plan_attributes(attributes)?,
             rlimits: grant.plan_rlimits(attributes)?,
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
@@ -195,6 +211,42 @@ impl Grant {
                 Err(deny(Rule::Cwd, message))
             }
         }
+    }
+
+    fn plan_terminal(&self, chosen: bool) -> Result<bool, Denied> {
+        if !chosen || self.get_stdio().terminal {
+            return Ok(chosen);
+        }
+        let program = quoted(self.name());
+        let allowed = listed(self.get_stdio().words());
+        let message = format!("{program} may not run in a terminal; allowed: {allowed}");
+        Err(deny(Rule::Stdio, message))
+    }
+
+    fn plan_file_actions(
+        &self,
+        actions: &BTreeSet<FileAction>,
+    ) -> Result<BTreeSet<FileAction>, Denied> {
+        let may = |action| self.get_file_actions().any(|allowed| allowed == action);
+        match actions.iter().find(|action| !may(**action)) {
+            None => Ok(actions.clone()),
+            Some(refused) => {
+                let (word, program) = (quoted(refused.as_str()), quoted(self.name()));
+                let allowed = listed(self.get_file_actions().map(FileAction::as_str));
+                let allowed = if allowed.is_empty() { "none" } else { &allowed };
+                let message = format!("{word} is no file action for {program}; allowed: {allowed}");
+                Err(deny(Rule::FileActions, message))
+            }
+        }
+    }
+
+    /// The denial for a child that would take the host's own terminal.
+    pub(crate) fn refuse_foreground(&self) -> Denied {
+        let word = quoted(FileAction::Tcsetpgrp.as_str());
+        let program = quoted(self.name());
+        let rule =
+            "needs a session of the child's own, because the host's terminal is not a guest's";
+        deny(Rule::FileActions, format!("{word} for {program} {rule}"))
     }
 
     fn plan_attributes(&self, attributes: &Attributes) -> Result<Attributes, Denied> {

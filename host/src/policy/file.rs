@@ -12,7 +12,7 @@ use super::invalid::Invalid;
 use super::limits::Limits;
 use super::table::{Entry, Source, Value, entries};
 use super::text::quoted;
-use super::words::{Attribute, RESOURCES};
+use super::words::{Attribute, FileAction, RESOURCES};
 use super::{Policy, stdio};
 
 // The keys of each table, for the error that an unknown one is. A test keeps
@@ -28,6 +28,7 @@ pub(super) const PROGRAM: &[&str] = &[
     "cwd",
     "stdio",
     "attributes",
+    "file-actions",
     "rlimits",
     "signals",
     "max-children",
@@ -81,10 +82,11 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             }
             "stdio" => grant.stdio(words(
                 value,
-                "\"null\", \"inherit\", \"piped\" or \"file\"",
+                "\"null\", \"inherit\", \"piped\", \"file\" or \"terminal\"",
                 stdio::kind,
             )?),
             "attributes" => grant.attributes(value.words(Attribute::ALL, Attribute::as_str)?),
+            "file-actions" => grant.file_actions(value.words(FileAction::ALL, FileAction::as_str)?),
             "rlimits" => rlimits(grant, value)?,
             "signals" => grant.signals(words(value, "a signal such as \"TERM\"", signal)?),
             "max-children" => grant.max_children(value.number(1)?),

@@ -9,7 +9,7 @@ use offspring_spawn::{Resource, Signal};
 use super::env::EnvPattern;
 use super::error::Location;
 use super::stdio::StdioKinds;
-use super::words::{Attribute, resource_word};
+use super::words::{Attribute, FileAction, resource_word};
 use crate::request::StdioKind;
 
 /// A named program and what a guest may say when it starts it.
@@ -36,6 +36,7 @@ pub struct Grant {
     cwd: Cwd,
     stdio: StdioKinds,
     attributes: BTreeSet<Attribute>,
+    file_actions: BTreeSet<FileAction>,
     // Each resource once, in the order of their words.
     rlimits: Vec<(Resource, u64)>,
     signals: BTreeSet<Signal>,
@@ -86,6 +87,7 @@ impl Grant {
             cwd: Cwd::default(),
             stdio: StdioKinds::default(),
             attributes: BTreeSet::new(),
+            file_actions: BTreeSet::new(),
             rlimits: Vec::new(),
             signals: BTreeSet::new(),
             max_children: None,
@@ -96,15 +98,16 @@ impl Grant {
     }
 
     /// As [`new`](Grant::new), with any arguments, every kind of stream, the
-    /// choice of the directory and of the attributes that a program could give
-    /// itself, which are all but `reset-ids` and `raise-priority`. Still with an
-    /// empty environment.
+    /// choice of the directory, every file action, and the attributes that a
+    /// program could give itself, which are all but `reset-ids` and
+    /// `raise-priority`. Still with an empty environment.
     pub fn permissive(name: impl Into<String>, path: impl Into<PathBuf>) -> Grant {
         Grant {
             arguments: Arguments::Any,
             cwd: Cwd::Preopens,
             stdio: StdioKinds::ALL,
             attributes: harmless().collect(),
+            file_actions: FileAction::ALL.iter().copied().collect(),
             ..Grant::new(name, path)
         }
     }
@@ -159,6 +162,14 @@ impl Grant {
     /// Sets which attributes the guest may choose. Default: none.
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = Attribute>) -> Grant {
         self.attributes = attributes.into_iter().collect();
+        self
+    }
+
+    /// Sets which file actions the guest may use. Files and directories are
+    /// those that it holds, in the mode that it may use; `stdio` says what a
+    /// child starts with, and actions may change it. Default: none.
+    pub fn file_actions(mut self, actions: impl IntoIterator<Item = FileAction>) -> Grant {
+        self.file_actions = actions.into_iter().collect();
         self
     }
 
@@ -272,6 +283,11 @@ impl Grant {
     /// The attributes that the guest may choose.
     pub fn get_attributes(&self) -> impl Iterator<Item = Attribute> {
         self.attributes.iter().copied()
+    }
+
+    /// The file actions that the guest may use.
+    pub fn get_file_actions(&self) -> impl Iterator<Item = FileAction> {
+        self.file_actions.iter().copied()
     }
 
     /// The limits of resources.

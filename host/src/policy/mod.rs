@@ -12,8 +12,9 @@
 //! env-inherit = ["PATH", "HOME"]   # fixed to the host's own values
 //! env-allow = ["CI", "GIT_AUTHOR_*"]   # settable by the guest
 //! cwd = "preopens"                 # or an absolute path
-//! stdio = ["null", "inherit", "piped", "file"]   # "null" always is allowed
+//! stdio = ["null", "inherit", "piped", "file", "terminal"]   # "null" always is allowed
 //! attributes = ["session", "nice"] # what the guest may choose
+//! file-actions = ["pass", "open"]  # what the guest may let a child do
 //! rlimits = { nofile = 256, core = 0 }   # which it may only lower
 //! signals = ["TERM", "INT"]        # "KILL" always is allowed
 //! max-children = 4
@@ -61,7 +62,7 @@ pub use error::{Location, PolicyError};
 pub use grant::{Arguments, Cwd, Grant};
 pub use limits::Limits;
 pub use stdio::StdioKinds;
-pub use words::Attribute;
+pub use words::{Attribute, FileAction};
 
 pub(crate) use stdio::word as stdio_word;
 

@@ -13,11 +13,14 @@ pub struct StdioKinds {
     pub piped: bool,
     /// Files that the guest opened.
     pub file: bool,
+    /// A terminal of the guest's, in which the child leads a session.
+    pub terminal: bool,
 }
 
 impl StdioKinds {
     /// Every kind.
-    pub const ALL: StdioKinds = StdioKinds { inherit: true, piped: true, file: true };
+    pub const ALL: StdioKinds =
+        StdioKinds { inherit: true, piped: true, file: true, terminal: true };
 
     /// Whether the kind is in the set.
     pub fn contains(self, kind: StdioKind) -> bool {
@@ -26,12 +29,14 @@ impl StdioKinds {
             StdioKind::Inherit => self.inherit,
             StdioKind::Piped | StdioKind::Pipe => self.piped,
             StdioKind::File => self.file,
+            StdioKind::Terminal => self.terminal,
         }
     }
 
     /// The kinds in the set, by the words of a policy file.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        [StdioKind::Null, StdioKind::Inherit, StdioKind::Piped, StdioKind::File]
+        use StdioKind::{File, Inherit, Null, Piped, Terminal};
+        [Null, Inherit, Piped, File, Terminal]
             .into_iter()
             .filter(move |kind| self.contains(*kind))
             .map(word)
@@ -47,6 +52,7 @@ impl FromIterator<StdioKind> for StdioKinds {
                 StdioKind::Inherit => set.inherit = true,
                 StdioKind::Piped | StdioKind::Pipe => set.piped = true,
                 StdioKind::File => set.file = true,
+                StdioKind::Terminal => set.terminal = true,
             }
         }
         set
@@ -60,6 +66,7 @@ pub(crate) fn word(kind: StdioKind) -> &'static str {
         StdioKind::Inherit => "inherit",
         StdioKind::Piped | StdioKind::Pipe => "piped",
         StdioKind::File => "file",
+        StdioKind::Terminal => "terminal",
     }
 }
 
@@ -70,6 +77,7 @@ pub(super) fn kind(word: &str) -> Option<StdioKind> {
         "inherit" => Some(StdioKind::Inherit),
         "piped" => Some(StdioKind::Piped),
         "file" => Some(StdioKind::File),
+        "terminal" => Some(StdioKind::Terminal),
         _ => None,
     }
 }

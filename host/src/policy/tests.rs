@@ -62,6 +62,8 @@ fn a_new_grant_allows_the_bare_program() {
         stdin: StdioKind::Null,
         stdout: StdioKind::Null,
         stderr: StdioKind::Null,
+        terminal: false,
+        file_actions: [].into(),
         attributes: Attributes::default(),
         rlimits: vec![],
         deadline: None,
@@ -143,6 +145,30 @@ fn what_is_denied() {
             "stdio",
             "the standard error of `git` may not be `file`; allowed: `null`, `piped`",
         ),
+        (
+            git().stdio([StdioKind::Pipe]),
+            Request { terminal: true, ..request("git") },
+            "stdio",
+            "`git` may not run in a terminal; allowed: `null`, `piped`",
+        ),
+        (
+            git().stdio([StdioKind::Pipe]),
+            Request { stdin: StdioKind::Terminal, ..request("git") },
+            "stdio",
+            "the standard input of `git` may not be `terminal`; allowed: `null`, `piped`",
+        ),
+        (
+            git(),
+            Request { file_actions: [FileAction::Pass].into(), ..request("git") },
+            "file-actions",
+            "`pass` is no file action for `git`; allowed: none",
+        ),
+        (
+            git().file_actions([FileAction::Pass, FileAction::Open]),
+            Request { file_actions: [FileAction::Pass, FileAction::Dup2].into(), ..request("git") },
+            "file-actions",
+            "`dup2` is no file action for `git`; allowed: `pass`, `open`",
+        ),
     ];
     for (grant, request, rule, message) in table {
         let denied = policy(grant).check(&request).unwrap_err();
@@ -159,19 +185,23 @@ fn the_first_rule_wins() {
         env: pairs(&[("CI", "1"), ("LANG", "de")]),
         cwd: true,
         stdin: StdioKind::File,
+        terminal: true,
+        file_actions: [FileAction::Close].into(),
         attributes: Attributes { umask: Some(0), ..attributes::core(2) },
         ..Request::default()
     };
     let grant = git().env("LANG", "C").attributes([Attribute::Rlimits]);
     let policy = policy(grant.rlimit(Resource::Core, 1));
     type Mend = fn(&mut Request);
-    let mends: [(Rule, Mend); 8] = [
+    let mends: [(Rule, Mend); 10] = [
         (Rule::Program, |request| request.program = "git".into()),
         (Rule::Args, |request| request.args.clear()),
         (Rule::Env, |request| request.env[1].1 = "C".into()),
         (Rule::EnvAllow, |request| drop(request.env.remove(0))),
         (Rule::Cwd, |request| request.cwd = false),
         (Rule::Stdio, |request| request.stdin = StdioKind::Null),
+        (Rule::Stdio, |request| request.terminal = false),
+        (Rule::FileActions, |request| request.file_actions.clear()),
         (Rule::Attributes, |request| request.attributes.umask = None),
         (Rule::Rlimits, |request| request.attributes = attributes::core(1)),
     ];
@@ -216,6 +246,8 @@ fn what_is_planned() {
         stdin: StdioKind::Inherit,
         stdout: StdioKind::Pipe,
         stderr: StdioKind::File,
+        terminal: false,
+        file_actions: [].into(),
         attributes: Attributes::default(),
         rlimits: vec![],
         deadline: Some(10 * SECOND),

@@ -59,6 +59,27 @@ words! {
     RaisePriority "raise-priority",
 }
 
+words! {
+    /// What a grant can let a guest's children do with their descriptors.
+    FileAction:
+    /// Start with descriptors that the guest holds, under any number.
+    Pass "pass",
+    /// Open files beneath directories that the guest holds.
+    Open "open",
+    /// Close a descriptor.
+    Close "close",
+    /// Give a descriptor another number.
+    Dup2 "dup2",
+    /// Change to a directory beneath those that the guest holds.
+    Chdir "chdir",
+    /// Change to a directory by descriptor.
+    Fchdir "fchdir",
+    /// Close all descriptors from a number on.
+    Closefrom "closefrom",
+    /// Take the foreground of a terminal, but not of the host's.
+    Tcsetpgrp "tcsetpgrp",
+}
+
 /// What this word means, of all that there are.
 pub(super) fn meaning<T: Copy>(all: &[T], name: fn(T) -> &'static str, word: &str) -> Option<T> {
     all.iter().copied().find(|value| name(*value) == word)
@@ -99,6 +120,10 @@ mod tests {
         for attribute in Attribute::ALL {
             let found = meaning(Attribute::ALL, Attribute::as_str, attribute.as_str());
             assert_eq!(found, Some(*attribute));
+        }
+        for action in FileAction::ALL {
+            let found = meaning(FileAction::ALL, FileAction::as_str, action.as_str());
+            assert_eq!(found, Some(*action));
         }
         assert_eq!(meaning(Attribute::ALL, Attribute::as_str, "Session"), None);
         assert!(RESOURCES.is_sorted_by_key(|(_, word)| word));

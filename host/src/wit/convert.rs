@@ -30,6 +30,7 @@ pub(super) fn error_code(errno: Errno) -> ErrorCode {
         Errno::TXTBSY => ErrorCode::TextFileBusy,
         Errno::SRCH => ErrorCode::NoSuchProcess,
         Errno::REMOTE => ErrorCode::ForeignNamespace,
+        Errno::BADF => ErrorCode::BadDescriptor,
         Errno::MFILE | Errno::NFILE => ErrorCode::TooManyDescriptors,
         Errno::AGAIN => ErrorCode::TooManyProcesses,
         Errno::NOMEM => ErrorCode::InsufficientMemory,
@@ -104,6 +105,7 @@ pub(super) fn refusal(error: &spawn::SpawnError) -> Refusal<'_> {
         spawn::Stage::Clone => ("clone", None),
         spawn::Stage::Attribute(name) => ("attribute", Some(name.clone())),
         spawn::Stage::Passed(number) => ("passed", Some(number.to_string())),
+        spawn::Stage::FileAction(index) => ("file-action", Some(index.to_string())),
         spawn::Stage::Exec => ("exec", None),
     };
     Refusal { stage, detail, errno: error.errno.as_deref(), message: &error.message }
@@ -116,6 +118,7 @@ fn stage(stage: Stage) -> spawn::Stage {
         Stage::Descriptors | Stage::DescriptorTable => spawn::Stage::Descriptors,
         Stage::StandardStream(number) => spawn::Stage::Passed(number.into()),
         Stage::Passed(number) => spawn::Stage::Passed(number),
+        Stage::FileAction(index) => spawn::Stage::FileAction(index),
         Stage::Kernel | Stage::Memory | Stage::Clone => spawn::Stage::Clone,
         attribute => spawn::Stage::Attribute(attribute.name().to_owned()),
     }

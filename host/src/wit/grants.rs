@@ -4,8 +4,8 @@ use offspring_spawn::Kernel;
 
 use super::attributes::rlimit_kind;
 use super::convert::signal_name;
-use crate::bindings::grants::{self, Attributes, Features, StdioKinds};
-use crate::policy::{Arguments, Attribute, Cwd, Grant, StdioKinds as Kinds};
+use crate::bindings::grants::{self, Attributes, Features, FileActions, StdioKinds};
+use crate::policy::{Arguments, Attribute, Cwd, FileAction, Grant, StdioKinds as Kinds};
 use crate::view::ProcessCtxView;
 
 impl grants::Host for ProcessCtxView<'_> {
@@ -53,6 +53,10 @@ fn grant(grant: &Grant) -> grants::Grant {
         },
         stdio: stdio(grant.get_stdio()),
         attributes: grant.get_attributes().map(attribute).fold(Attributes::default(), |a, b| a | b),
+        file_actions: grant
+            .get_file_actions()
+            .map(file_action)
+            .fold(FileActions::default(), |a, b| a | b),
         rlimits: grant
             .get_rlimits()
             .iter()
@@ -84,10 +88,28 @@ fn attribute(attribute: Attribute) -> Attributes {
     }
 }
 
+fn file_action(action: FileAction) -> FileActions {
+    match action {
+        FileAction::Pass => FileActions::PASS,
+        FileAction::Open => FileActions::OPEN,
+        FileAction::Close => FileActions::CLOSE,
+        FileAction::Dup2 => FileActions::DUP2,
+        FileAction::Chdir => FileActions::CHDIR,
+        FileAction::Fchdir => FileActions::FCHDIR,
+        FileAction::Closefrom => FileActions::CLOSEFROM,
+        FileAction::Tcsetpgrp => FileActions::TCSETPGRP,
+    }
+}
+
 fn stdio(kinds: Kinds) -> StdioKinds {
-    let Kinds { inherit, piped, file } = kinds;
-    [(inherit, StdioKinds::INHERIT), (piped, StdioKinds::PIPED), (file, StdioKinds::FILE)]
-        .into_iter()
-        .filter(|(allowed, _)| *allowed)
-        .fold(StdioKinds::default(), |flags, (_, flag)| flags | flag)
+    let Kinds { inherit, piped, file, terminal } = kinds;
+    [
+        (inherit, StdioKinds::INHERIT),
+        (piped, StdioKinds::PIPED),
+        (file, StdioKinds::FILE),
+        (terminal, StdioKinds::TERMINAL),
+    ]
+    .into_iter()
+    .filter(|(allowed, _)| *allowed)
+    .fold(StdioKinds::default(), |flags, (_, flag)| flags | flag)
 }

@@ -4,9 +4,11 @@
 mod attributes;
 mod convert;
 mod errno;
+mod file_actions;
 mod grants;
 mod pidfd;
 mod pipe;
+mod pty;
 mod spawn;
 
 pub(crate) use spawn::link_async_spawn;

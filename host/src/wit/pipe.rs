@@ -9,21 +9,16 @@ use crate::bindings::pipe;
 use crate::bindings::types::ErrorCode;
 use crate::error::ErrorCodeFailure;
 use crate::pipe::{PipeError, PipeReader, PipeWriter, create};
+use crate::recorder::Recorder;
 use crate::stream::{read_stream, write_stream};
 use crate::view::ProcessCtxView;
 
 impl pipe::Host for ProcessCtxView<'_> {
     fn create(&mut self) -> Result<(Resource<PipeReader>, Resource<PipeWriter>), ErrorCodeFailure> {
         self.limit_handles();
-        let (reader, writer) = create(&self.ctx.pipes).map_err(|error| match error {
-            PipeError::LimitReached => {
-                let message = "the guest holds as many pipe ends as it may";
-                let refusal = Refusal::denied("limits.max-pipes", message);
-                self.ctx.recorder.limited("pipe.create", refusal);
-                ErrorCode::LimitReached
-            }
-            PipeError::Kernel(errno) => error_code(errno),
-        })?;
+        let recorder = &self.ctx.recorder;
+        let made = create(&self.ctx.pipes);
+        let (reader, writer) = made.map_err(|error| not_made(recorder, "pipe.create", error))?;
         let reader = self.table.push(reader).map_err(table_is_full)?;
         match self.table.push(writer) {
             Ok(writer) => Ok((reader, writer)),
@@ -62,5 +57,17 @@ impl pipe::HostPipeWriter for ProcessCtxView<'_> {
     fn drop(&mut self, writer: Resource<PipeWriter>) -> wasmtime::Result<()> {
         self.table.delete(writer)?;
         Ok(())
+    }
+}
+
+/// Why there is no new pipe, or no terminal.
+pub(super) fn not_made(recorder: &Recorder, function: &'static str, error: PipeError) -> ErrorCode {
+    match error {
+        PipeError::LimitReached => {
+            let message = "the guest holds as many pipe ends as it may";
+            recorder.limited(function, Refusal::denied("limits.max-pipes", message));
+            ErrorCode::LimitReached
+        }
+        PipeError::Kernel(errno) => error_code(errno),
     }
 }

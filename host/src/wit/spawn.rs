@@ -3,18 +3,21 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use offspring_spawn::Rlimit;
+use offspring_spawn::{OFlags, Rlimit};
+use rustix::fs::fcntl_getfl;
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
-use super::convert::{launch_error, refusal, too_many_resources};
+use super::convert::{error_code, launch_error, refusal, too_many_resources};
 use crate::audit::Refusal;
-use crate::bindings::spawn::{self, Input, Output, Spawned};
+use crate::bindings::spawn::{self, Input, Output, Passed, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
+use crate::file_actions::{FileActions, number};
 use crate::launch::{LaunchError, Launched, Prepared};
+use crate::pty::Pty;
 use crate::recorder::Recorder;
 use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
 use crate::view::{ProcessCtxView, ProcessView};
@@ -81,6 +84,38 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 
     fn stderr(&mut self, this: Resource<Command>, target: Output) -> Result<(), ErrorCodeFailure> {
         self.set_output(&this, Stream::Err, target)
+    }
+
+    fn terminal(&mut self, this: Resource<Command>, pty: Resource<Pty>) -> wasmtime::Result<()> {
+        let terminal = self.table.get(&pty)?.give();
+        self.table.get_mut(&this)?.set_terminal(terminal);
+        Ok(())
+    }
+
+    fn pass(
+        &mut self,
+        this: Resource<Command>,
+        fd: u32,
+        what: Passed,
+    ) -> Result<(), ErrorCodeFailure> {
+        let number = number(fd).map_err(error_code)?;
+        let given = match what {
+            Passed::Reader(reader) => Given::Pipe(self.table.get_mut(&reader)?.give()),
+            Passed::Writer(writer) => Given::Pipe(self.table.get_mut(&writer)?.give()),
+            Passed::Descriptor(descriptor) => self.descriptor(&descriptor)?,
+        };
+        let passed = self.table.get_mut(&this)?.pass(number, given);
+        Ok(passed.map_err(|reason| not_taken(&self.ctx.recorder, "command.pass", reason))?)
+    }
+
+    fn file_actions(
+        &mut self,
+        this: Resource<Command>,
+        actions: Resource<FileActions>,
+    ) -> wasmtime::Result<()> {
+        let list = self.table.get(&actions)?.list();
+        self.table.get_mut(&this)?.set_actions(list);
+        Ok(())
     }
 
     fn deadline(&mut self, this: Resource<Command>, after: u64) -> wasmtime::Result<()> {
@@ -300,6 +335,24 @@ impl ProcessCtxView<'_> {
         Ok(())
     }
 
+    /// A file or a directory as the guest opened it. What it may not do with
+    /// the file, the file must not be open for.
+    fn descriptor(&self, descriptor: &Resource<Descriptor>) -> Result<Given, ErrorCodeFailure> {
+        let file = match self.table.get(descriptor)? {
+            Descriptor::File(file) => file,
+            Descriptor::Dir(dir) => return Ok(Given::File(Arc::clone(&dir.dir))),
+        };
+        let open = fcntl_getfl(&file.file).map_err(error_code)? & OFlags::RWMODE;
+        let may = |mode| file.open_mode.contains(mode);
+        let reads = open != OFlags::WRONLY;
+        let writes = open != OFlags::RDONLY;
+        let may_write = may(OpenMode::WRITE) && !file.perms.write_not_permitted();
+        if reads && !may(OpenMode::READ) || writes && !may_write {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        Ok(Given::File(Arc::clone(&file.file)))
+    }
+
     /// A file that the guest opened in this mode, for a child to share.
     fn file(
         &self,
@@ -335,7 +388,11 @@ fn take_back<T: 'static>(
     Ok(())
 }
 
-fn not_taken(recorder: &Recorder, function: &'static str, reason: NotTaken) -> ErrorCode {
+pub(super) fn not_taken(
+    recorder: &Recorder,
+    function: &'static str,
+    reason: NotTaken,
+) -> ErrorCode {
     let (code, message) = match reason {
         NotTaken::TooLong => (ErrorCode::ArgumentListTooLong, "too long for one command"),
         NotTaken::LimitReached => (ErrorCode::LimitReached, "all commands together are too long"),

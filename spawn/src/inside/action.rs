@@ -99,7 +99,8 @@ fn open_path(open: &Open, stage: Stage) -> Result<usize, SpawnError> {
 /// terminal becomes the controlling one.
 fn open_at_once(open: &Open, directory: RawFd, stage: Stage) -> Result<usize, SpawnError> {
     // Different from openat, openat2 wants no mode where none is used.
-    let creates = open.flags.intersects(OFlags::CREATE | OFlags::TMPFILE);
+    // One bit of O_TMPFILE is O_DIRECTORY.
+    let creates = open.flags.contains(OFlags::CREATE) || open.flags.contains(OFlags::TMPFILE);
     let mode = if creates { open.mode.bits() & 0o7777 } else { 0 };
     // A path alone opens nothing that could make anybody wait.
     let is_path = open.flags.contains(OFlags::PATH);

@@ -81,19 +81,25 @@ pub struct Stat {
 
 /// What `/proc/self/stat` says, which a command prints.
 pub fn stat(command: &mut Command) -> Stat {
-    let text = text(command);
-    let (pid, rest) = text.split_once(' ').expect("fields");
-    let (_, rest) = rest.rsplit_once(") ").expect("a name");
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let field = |number: usize| fields[number - 3].parse().expect("a number");
-    Stat {
-        pid: pid.parse().expect("a number"),
-        group: field(5),
-        session: field(6),
-        foreground: field(8),
-        nice: field(19),
-        priority: field(40),
-        policy: field(41),
+    Stat::parse(&text(command))
+}
+
+impl Stat {
+    /// Reads the file's text.
+    pub fn parse(text: &str) -> Self {
+        let (pid, rest) = text.split_once(' ').expect("fields");
+        let (_, rest) = rest.rsplit_once(") ").expect("a name");
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let field = |number: usize| fields[number - 3].parse().expect("a number");
+        Self {
+            pid: pid.parse().expect("a number"),
+            group: field(5),
+            session: field(6),
+            foreground: field(8),
+            nice: field(19),
+            priority: field(40),
+            policy: field(41),
+        }
     }
 }
 

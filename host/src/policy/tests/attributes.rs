@@ -77,6 +77,8 @@ fn what_is_permissive_is_what_a_program_could_do_itself() {
         let allowed = permissive.check(&choosing(attributes)).is_ok();
         assert_eq!(allowed, *word != Attribute::ResetIds, "{word:?}");
     }
+    assert!(permissive.grants()[0].get_file_actions().eq(FileAction::ALL.iter().copied()));
+    assert!(permissive.grants()[0].get_stdio().terminal);
     let mut words = permissive.grants()[0].get_attributes();
     assert!(words.all(|word| word != Attribute::RaisePriority));
 }

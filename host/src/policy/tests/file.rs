@@ -18,8 +18,9 @@ env = { LANG = "C.UTF-8", LD_PRELOAD = "/lib/x.so" }
 env-inherit = ["PATH", "HOME"]
 env-allow = ["CI", "GIT_AUTHOR_*"]
 cwd = "preopens"
-stdio = ["null", "piped", "inherit", "file"]
+stdio = ["null", "piped", "inherit", "file", "terminal"]
 attributes = ["session", "rlimits"]
+file-actions = ["pass", "closefrom"]
 rlimits = { nofile = 256, core = 0 }
 signals = ["TERM", "SIGINT"]
 max-children = 4
@@ -64,8 +65,9 @@ fn everything_as_in_code() {
         .env_allow("CI".parse().unwrap())
         .env_allow("GIT_AUTHOR_*".parse().unwrap())
         .cwd_found(Cwd::Preopens, cwd_location)
-        .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File])
+        .stdio([StdioKind::Piped, StdioKind::Inherit, StdioKind::File, StdioKind::Terminal])
         .attributes([Attribute::Session, Attribute::Rlimits])
+        .file_actions([FileAction::Closefrom, FileAction::Pass])
         .rlimit(Resource::Nofile, 256)
         .rlimit(Resource::Core, 0)
         .signals([Signal::TERM, Signal::INT])
@@ -78,7 +80,7 @@ fn everything_as_in_code() {
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:20:8");
+    assert_eq!(location.to_string(), "p.toml:21:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
@@ -234,7 +236,7 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ("stdio = 'null'", "3:9: `stdio` must be a list of strings, not \"null\""),
     (
         "stdio = ['null', 'pipe']",
-        "3:18: an element of `stdio` must be \"null\", \"inherit\", \"piped\" or \"file\", not \"pipe\"",
+        "3:18: an element of `stdio` must be \"null\", \"inherit\", \"piped\", \"file\" or \"terminal\", not \"pipe\"",
     ),
     (
         "signals = ['TERM', 'TREM']",
@@ -254,6 +256,15 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     (
         "attributes = ['umask', 'raise-priority']",
         "3:24: `raise-priority` is of no use without `nice` or `scheduler`",
+    ),
+    (
+        "file-actions = ['close-from']",
+        "3:17: `close-from` is not an element of `file-actions`, did you mean `closefrom`?",
+    ),
+    (
+        "file-actions = ['open', 'exec']",
+        "3:25: `exec` is not an element of `file-actions`; known here: `pass`, `open`, `close`, \
+         `dup2`, `chdir`, `fchdir`, `closefrom`, `tcsetpgrp`",
     ),
     ("rlimits = { nofiles = 1 }", "3:13: unknown key `nofiles`, did you mean `nofile`?"),
     (

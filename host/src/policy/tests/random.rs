@@ -55,13 +55,16 @@ const KINDS: &[StdioKind] = &[
     StdioKind::Piped,
     StdioKind::Pipe,
     StdioKind::File,
+    StdioKind::Terminal,
 ];
+const ACTIONS: &[FileAction] = &[FileAction::Pass, FileAction::Open, FileAction::Tcsetpgrp];
 
 fn grant(random: &mut Random, name: &str) -> Grant {
     let mut grant = Grant::new(name, format!("/bin/{name}"))
         .arguments(random.pick(&[Arguments::None, Arguments::Any]))
         .cwd(random.pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())]).clone())
         .stdio(random.some(KINDS))
+        .file_actions(random.some(ACTIONS))
         .attributes(random.some(attributes::CHOICES).into_iter().map(|(word, _)| word));
     for name in random.some(&["LANG", "PATH", "A"]) {
         grant = grant.env(name, "1");
@@ -81,6 +84,7 @@ fn grant(random: &mut Random, name: &str) -> Grant {
 }
 
 fn request(random: &mut Random) -> Request {
+    let request_actions = random.below(4) == 0;
     Request {
         program: random.pick(PROGRAMS).into(),
         args: random.some(VALUES).into_iter().map(String::from).collect(),
@@ -93,6 +97,8 @@ fn request(random: &mut Random) -> Request {
         stdin: random.pick(KINDS),
         stdout: random.pick(KINDS),
         stderr: random.pick(KINDS),
+        terminal: random.below(9) == 0,
+        file_actions: random.some(ACTIONS).into_iter().filter(|_| request_actions).collect(),
         attributes: attributes(random),
         deadline: random.pick(&[None, Some(Duration::ZERO), Some(Duration::MAX)]),
     }
@@ -113,7 +119,7 @@ fn attributes(random: &mut Random) -> Attributes {
 fn a_plan_has_nothing_that_was_not_granted() {
     let mut random = Random(1);
     let mut planned = 0;
-    for _ in 0..20_000 {
+    for _ in 0..40_000 {
         let mut policy = Policy::new();
         for name in ["git", "sh"] {
             policy = policy.grant(grant(&mut random, name)).unwrap();
@@ -149,6 +155,11 @@ fn a_plan_has_nothing_that_was_not_granted() {
         let stdio = [plan.stdin, plan.stdout, plan.stderr];
         assert_eq!(stdio, [request.stdin, request.stdout, request.stderr]);
         assert!(stdio.into_iter().all(|kind| grant.get_stdio().contains(kind)));
+        assert_eq!(plan.terminal, request.terminal);
+        assert!(!plan.terminal || grant.get_stdio().terminal);
+        assert_eq!(plan.file_actions, request.file_actions);
+        let may = |action| grant.get_file_actions().any(|allowed| allowed == action);
+        assert!(plan.file_actions.iter().all(|action| may(*action)));
         assert_eq!(plan.attributes, request.attributes);
         for (word, choose) in attributes::CHOICES {
             let mut chosen = plan.attributes.clone();

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use offspring_guest::{Arguments, Attribute, Resource, Signal, features, grants, limits};
+use offspring_guest::{
+    Arguments, Attribute, FileAction, Resource, Signal, features, grants, limits,
+};
 
 fn main() {
     let [plain, full] = &grants()[..] else { panic!("two grants, in order: {:?}", grants()) };
@@ -12,6 +14,7 @@ fn main() {
     assert_eq!(plain.arguments, Arguments::None);
     assert!(plain.env.is_empty() && plain.signals.is_empty() && !plain.cwd);
     assert!(!plain.stdio.inherit && !plain.stdio.piped && !plain.stdio.file);
+    assert!(!plain.stdio.terminal && plain.file_actions.is_empty());
     assert!(plain.attributes.is_empty() && plain.rlimits.is_empty());
     assert_eq!((plain.max_children, plain.deadline), (None, None));
     assert_eq!(plain.spawns_per_second, None);
@@ -22,6 +25,8 @@ fn main() {
     assert!(full.cwd && full.stdio.inherit && full.stdio.piped && full.stdio.file);
     let attributes = [Attribute::Session, Attribute::Nice, Attribute::RaisePriority];
     assert_eq!(full.attributes, attributes);
+    assert!(full.stdio.terminal);
+    assert_eq!(full.file_actions, [FileAction::Pass, FileAction::SetForeground]);
     assert_eq!(full.rlimits, [(Resource::AddressSpace, 1 << 32), (Resource::Nofile, 256)]);
     assert_eq!(full.signals, [Signal::INT, Signal::TERM]);
     assert_eq!((full.max_children, full.spawns_per_second), (Some(4), Some(5)));

@@ -1,0 +1,1 @@
+../../examples/pty/src/main.rs
