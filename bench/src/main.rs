@@ -7,6 +7,7 @@
 
 mod bytes;
 mod chart;
+mod children;
 mod condition;
 mod floor;
 mod host;
@@ -39,7 +40,9 @@ struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Measure only what has this in its name: "tiny", "descriptors", "stdout".
+    /// Measure only what has this in its name: "tiny", "descriptors", "stdout";
+    /// or "children", which is not part of the others: up to ten thousand that
+    /// live at once.
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
 
@@ -50,6 +53,10 @@ struct Args {
     /// Also draw how they grow, as an SVG image.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
+
+    /// Used by the benchmark itself: measures so many children.
+    #[arg(long, hide = true, num_args = 2)]
+    crowd: Option<Vec<String>>,
 
     /// Used by the benchmark itself: measures one scene.
     #[arg(long, hide = true, num_args = 5)]
@@ -65,9 +72,11 @@ const ROUNDS: u32 = 2;
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    match &args.worker {
-        Some(words) => worker::run(words),
-        None => bench(&args),
+    match (&args.worker, args.crowd.as_deref(), args.only.as_deref()) {
+        (Some(words), _, _) => worker::run(words),
+        (None, Some([count, directory]), _) => children::worker(count.parse()?, directory.as_ref()),
+        (None, _, Some("children")) => children::bench(&Files::make()?.directory),
+        (None, _, _) => bench(&args),
     }
 }
 

@@ -18,6 +18,9 @@ struct Measurer;
 
 impl bindings::Guest for Measurer {
     fn measure(work: Work, args: Vec<String>, count: u32) -> Result<Vec<u64>, String> {
+        if matches!(work, Work::Crowd) {
+            return crowd(count as usize).map_err(|error| error.to_string());
+        }
         let mut figures = Vec::with_capacity(count as usize);
         for _ in 0..count {
             let start = Instant::now();
@@ -48,8 +51,31 @@ fn do_once(work: Work, args: &[String]) -> io::Result<Option<Instant>> {
             Ok(None)
         }
         Work::Stdout => stdout().map(|()| None),
+        Work::Crowd => crowd(1).map(|_| None),
         Work::Pipeline => pipeline().map(|()| None),
     }
+}
+
+/// How many of a crowd are ended one by one, at most.
+const WAKES: usize = 1000;
+
+/// A prime number, so that its multiples come by every place.
+const STEP: usize = 7919;
+
+/// So many children that live at once, and the nanoseconds from killing one of
+/// them, each time in another place, to knowing its end.
+fn crowd(count: usize) -> io::Result<Vec<u64>> {
+    let mut idle = program("program");
+    let children = (0..count).map(|_| idle.spawn()).collect::<io::Result<Vec<_>>>()?;
+    let mut figures = Vec::new();
+    for turn in 1..=count.min(WAKES) {
+        let pidfd = children[turn * STEP % count].pidfd();
+        let start = Instant::now();
+        pidfd.kill()?;
+        pidfd.wait()?;
+        figures.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+    Ok(figures)
 }
 
 fn program(name: &str) -> Command {
