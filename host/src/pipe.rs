@@ -37,7 +37,7 @@ pub(crate) struct Pipe {
 }
 
 /// How large a pipe is made that carries much: as large as every user may make
-/// some, by default. Three times faster than the 64 KiB that it begins with.
+/// some, by default. Reader and writer then wait for each other less often.
 const LARGE: usize = 1 << 20;
 
 #[derive(Debug)]
