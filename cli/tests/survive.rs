@@ -272,3 +272,23 @@ fn ends_as_the_program_ends() {
     assert_eq!(status.signal(), Some(Signal::USR2.as_raw()), "{status}");
     zoo.assert_gone("ended by a signal");
 }
+
+/// What a policy lets live on outlives the tool, though it is watched.
+#[test]
+fn what_is_detached_lives_on() {
+    let folder = Folder::new();
+    let path = folder.path("lifeline");
+    let policy = folder.write(
+        "policy.toml",
+        "[program.sh]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['piped']\ndetach = true\n\
+         [program.other]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['inherit', 'piped']\n",
+    );
+    let output = offspring()
+        .args(["run", "--policy", &policy, offspring_tests::PIDFD_DETACH, &path])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let number = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    // Fails if it is no more.
+    kill_process(pid(number), Signal::KILL).unwrap();
+}

@@ -39,6 +39,7 @@ pub struct Command {
     actions: Option<Arc<file_actions::FileActions>>,
     pub(crate) attributes: Attributes,
     deadline: Option<Duration>,
+    detach: bool,
 }
 
 impl Command {
@@ -64,6 +65,7 @@ impl Command {
             actions: None,
             attributes: Attributes::default(),
             deadline: None,
+            detach: false,
         }
     }
 
@@ -175,6 +177,13 @@ impl Command {
         self
     }
 
+    /// Lets the process live on when its handle is dropped, the component ends,
+    /// or the host does, in a session of its own. The grant must allow it.
+    pub fn detach(&mut self, yes: bool) -> &mut Self {
+        self.detach = yes;
+        self
+    }
+
     /// Starts the process. The program runs when this returns: one that cannot
     /// be executed is an error here.
     ///
@@ -257,6 +266,9 @@ impl Command {
         self.attributes.send(&command)?;
         if let Some(after) = self.deadline {
             command.deadline(nanoseconds(after));
+        }
+        if self.detach {
+            command.detach(true);
         }
         let spawned = command.spawn().map_err(SpawnError::from)?;
         for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {

@@ -38,6 +38,8 @@ enum Place {
     Started(Weak<ChildProcess>),
     /// Nobody holds it: it was asked to end, and has its grace period.
     Released(Release),
+    /// Lives on, whatever becomes of its host.
+    Detached,
 }
 
 /// How long to wait for what was killed, and for a spawn to find out that the
@@ -74,7 +76,8 @@ impl Children {
     /// dropped.
     ///
     /// Waits for them, for a second at most. A spawn that has begun on another
-    /// thread is waited for as well.
+    /// thread is waited for as well. Those that may live on without their handles
+    /// do.
     pub fn shut_down(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -101,11 +104,12 @@ impl Children {
         drop(self.0.changed.wait_timeout_while(state, PATIENCE, is_starting));
     }
 
-    /// Waits until there are none, for so long at most: those that were asked to
-    /// end when their store was dropped have their grace period still. Returns
-    /// whether there are none.
+    /// Waits until there are none but those that live on without their handles, for
+    /// so long at most: those that were asked to end when their store was dropped
+    /// have their grace period still. Returns whether there are none.
     pub fn wait_until_gone(&self, timeout: Duration) -> bool {
-        let is_left = |state: &mut State| !state.live.is_empty();
+        let is_left =
+            |state: &mut State| !state.live.values().all(|place| matches!(place, Place::Detached));
         let state = self.state();
         let waited = self.0.changed.wait_timeout_while(state, timeout, is_left);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
@@ -132,7 +136,13 @@ impl Children {
 
     /// Says that it has been started.
     pub(crate) fn started(&self, id: u64, process: &Arc<ChildProcess>) {
-        self.put(id, Place::Started(Arc::downgrade(process)));
+        self.put(
+            id,
+            match process.detach {
+                true => Place::Detached,
+                false => Place::Started(Arc::downgrade(process)),
+            },
+        );
     }
 
     /// Says that nobody holds it any more.
@@ -182,7 +192,7 @@ impl State {
     fn processes(&self) -> Vec<Arc<ChildProcess>> {
         let held = self.live.values().filter_map(|place| match place {
             Place::Starting(process) | Place::Started(process) => process.upgrade(),
-            Place::Reserved | Place::Released(_) => None,
+            Place::Reserved | Place::Released(_) | Place::Detached => None,
         });
         held.collect()
     }

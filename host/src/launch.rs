@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{Errno, SpawnError, Stage};
+use offspring_spawn::{Errno, SpawnError, Stage, spare};
 
 use crate::attributes;
 use crate::bounds;
@@ -92,7 +92,9 @@ impl ProcessCtx {
         let Reserved { held, alive, pipes } = self.reserve(&plan, granted)?;
         self.take_spawn(granted, Instant::now())?;
         let mut engine = self.engine(command, &plan, granted)?;
-        let tree = self.place.as_ref().map(|place| place.create()).transpose();
+        // What lives on is in the host's own.
+        let place = self.place.as_ref().filter(|_| !plan.detach);
+        let tree = place.map(|place| place.create()).transpose();
         let tree =
             tree.map_err(|error| SpawnError { stage: Stage::Cgroup, errno: error.errno() })?;
         if let Some(tree) = &tree {
@@ -101,7 +103,8 @@ impl ProcessCtx {
 
         let place = alive.membership.id();
         let children = self.children.clone();
-        let process = ChildProcess::new(alive, held, tree, plan.grace, children.clone());
+        let process =
+            ChildProcess::new(alive, held, tree, plan.grace, plan.detach, children.clone());
         let process = Arc::new(process);
         if !children.starting(place, &process) {
             return Err(LaunchError::ShutDown);
@@ -218,6 +221,9 @@ impl ProcessCtx {
         attributes::set_rlimits(&mut engine, &plan.rlimits);
         attributes::set(&mut engine, &plan.attributes, plan.terminal, &command.leader)?;
         command.give(&mut engine)?;
+        if plan.detach {
+            engine.new_process_group(false).new_session(true).parent_death_signal(None);
+        }
         Ok(engine)
     }
 }
@@ -249,6 +255,9 @@ impl Prepared {
             terminal.given();
         }
         let ends = [child.stdin.take(), child.stdout.take(), child.stderr.take()];
+        if process.detach {
+            spare(&child).map_err(LaunchError::not_spared)?;
+        }
         let account = self.recorder.spawned(&self.plan, child.pidfd().getpid().ok());
         process.started(child, account).map_err(LaunchError::ended)?;
         self.children.started(self.place, &process);
@@ -264,6 +273,18 @@ impl Prepared {
 }
 
 impl LaunchError {
+    /// The processes above the host cannot be told to let one live on.
+    fn not_spared(errno: Errno) -> LaunchError {
+        match errno {
+            Errno::AGAIN => LaunchError::LimitReached {
+                rule: "detach",
+                message: "too many children live on already".to_owned(),
+            },
+            // It has ended by itself, and its status is not to be had.
+            errno => LaunchError::Engine(SpawnError { stage: Stage::Session, errno }),
+        }
+    }
+
     /// Somebody ended the process before its program was executed.
     fn ended(cause: Cause) -> LaunchError {
         match cause {

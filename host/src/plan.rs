@@ -40,6 +40,8 @@ pub struct Plan {
     /// How long the child has between being asked to end, when its time is over
     /// or its handle is dropped, and being killed. Zero: it is not asked.
     pub grace: Duration,
+    /// Whether the child lives on when nobody holds it any more.
+    pub detach: bool,
 }
 
 /// The directory that a child starts in.

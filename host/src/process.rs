@@ -35,6 +35,8 @@ pub(crate) struct ChildProcess {
     /// All that it ever started, where that can be told. Goes last.
     tree: Option<OwnedCgroup>,
     children: Children,
+    /// Whether it lives on when nobody holds it.
+    pub(crate) detach: bool,
     pub(crate) watch: OnceLock<Arc<Watch>>,
     /// Told how it ends, from the moment that its program runs.
     account: OnceLock<Arc<Account>>,
@@ -104,6 +106,7 @@ impl ChildProcess {
         held: Share,
         tree: Option<OwnedCgroup>,
         grace: Duration,
+        detach: bool,
         children: Children,
     ) -> ChildProcess {
         ChildProcess {
@@ -116,6 +119,7 @@ impl ChildProcess {
             held: Some(held),
             tree,
             children,
+            detach,
             watch: OnceLock::new(),
             account: OnceLock::new(),
         }
@@ -339,7 +343,8 @@ impl ChildProcess {
 }
 
 impl Drop for ChildProcess {
-    /// Nobody holds the process any more: it ends, and with it its group.
+    /// Nobody holds the process any more: it ends, and with it its group, unless
+    /// it may live on.
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else {
             return;
@@ -349,17 +354,20 @@ impl Drop for ChildProcess {
         let phase = state.phase;
         drop(state);
         let id = alive.as_ref().map(|alive| alive.membership.id());
+        // Nobody ends this one, so nobody is the cause.
+        let left = self.detach && matches!(phase, Phase::Running);
         let told = self.account.take();
         let (taken, gracious) =
             ((self.held.take(), alive, self.tree.take()), !self.grace.is_zero());
         child.when_gone(move |exit| {
             if let Some(account) = told {
-                account.gone(exit, phase.cause_of(exit, gracious));
+                account.gone(exit, if left { None } else { phase.cause_of(exit, gracious) });
             }
             drop(taken);
         });
         let may_live = matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
         match id {
+            Some(_) if left => child.leave(),
             Some(id) if may_live && !self.grace.is_zero() => {
                 self.children.released(id, child.release(self.grace));
             }

@@ -41,6 +41,8 @@ pub struct Request {
     pub attributes: Attributes,
     /// How long the process may run, where the guest says so.
     pub deadline: Option<Duration>,
+    /// Whether it is to live on when nobody holds it any more.
+    pub detach: bool,
 }
 
 /// What a standard stream of a child is connected to.

@@ -24,7 +24,13 @@ const MAX: usize = 512;
 /// More than enough to prepare a command.
 const STACK: usize = 256 << 10;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A spawn, and who waits for it.
+#[derive(Debug)]
+struct Job {
+    command: Command,
+    abort: SpawnAbort,
+    to: Arc<Shared>,
+}
 
 struct Lanes {
     jobs: VecDeque<Job>,
@@ -68,9 +74,8 @@ impl Command {
     /// The same, to be stopped from elsewhere too.
     pub fn spawn_async_abortable(self, abort: SpawnAbort) -> Spawning {
         let shared = Arc::<Shared>::default();
-        let (to, by) = (Arc::clone(&shared), abort.clone());
-        let job = move || to.fill(self.spawn_abortable(&by));
-        if let Err(errno) = hand_over(Box::new(job)) {
+        let job = Job { command: self, abort: abort.clone(), to: Arc::clone(&shared) };
+        if let Err(errno) = hand_over(job) {
             shared.fill(Err(SpawnError { stage: Stage::Clone, errno }));
         }
         Spawning { shared, abort }
@@ -135,19 +140,21 @@ fn hand_over(job: Job) -> Result<(), Errno> {
 
 fn run() {
     let mut lanes = lanes();
+    lanes.idle += 1;
     loop {
-        match lanes.jobs.pop_front() {
-            Some(job) => {
-                drop(lanes);
-                job();
-                lanes = self::lanes();
-            }
-            None => {
-                lanes.idle += 1;
-                lanes = MORE.wait(lanes).unwrap_or_else(PoisonError::into_inner);
-                lanes.idle -= 1;
-            }
-        }
+        let Some(Job { command, abort, to }) = lanes.jobs.pop_front() else {
+            lanes = MORE.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        lanes.idle -= 1;
+        drop(lanes);
+        let result = command.spawn_abortable(&abort);
+        drop(command);
+        // Before anybody is told, who may have the next one at once.
+        self::lanes().idle += 1;
+        to.fill(result);
+        drop(to);
+        lanes = self::lanes();
     }
 }
 

@@ -262,3 +262,41 @@ fn pidfd_crowd() {
         assert_no_children();
     });
 }
+
+/// With a cgroup for each child, where there can be.
+#[test]
+fn pidfd_detach() {
+    isolated(|| {
+        let place = Place::find().ok();
+        everywhere(|| {
+            let lifeline = Lifeline::new();
+            let run = Run::new(PIDFD_DETACH).grant(grant("sh").detach(true));
+            let other = Grant::permissive("other", "sh");
+            let run = run.grant(other).args(&[&lifeline.path()]).process(|process| {
+                let process = process.die_with_thread(true);
+                match &place {
+                    Some(place) => process.own_groups(Arc::clone(place)),
+                    None => process,
+                }
+            });
+            let ready = run.ready();
+            let (children, printed) = (ready.children(), ready.stdout());
+            // On a thread of its own, which ends.
+            std::thread::spawn(|| ready.sync().success()).join().unwrap();
+            children.shut_down();
+            assert!(children.wait_until_gone(Duration::ZERO));
+            assert_eq!(children.len(), 1);
+            let number = printed.text().trim().parse().unwrap();
+            let process = rustix::process::Pid::from_raw(number).unwrap();
+            // Fails if it is no more.
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+            lifeline.last_words();
+            // The library has waited for it: no zombie stays.
+            while !children.is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Run::new(PIDFD_GETPID).allow(&["sh"])
+        });
+        assert_no_children();
+    });
+}

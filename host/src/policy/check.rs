@@ -53,6 +53,8 @@ pub enum Rule {
     FileActions,
     /// A resource limit that is too high.
     Rlimits,
+    /// Living on.
+    Detach,
     /// A signal.
     Signals,
 }
@@ -70,6 +72,7 @@ impl Rule {
             Rule::Attributes => "attributes",
             Rule::FileActions => "file-actions",
             Rule::Rlimits => "rlimits",
+            Rule::Detach => "detach",
             Rule::Signals => "signals",
         }
     }
@@ -87,7 +90,7 @@ impl Policy {
     /// The request has been found well formed by [`Request::validate`]. The
     /// first rule that refuses is told, in this order: `program`, `args`,
     /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error, terminal),
-    /// `file-actions`, `attributes`, `rlimits`.
+    /// `file-actions`, `attributes`, `rlimits`, `detach`.
     pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
         // Without `..`: what is added to a request cannot be forgotten here.
         let Request {
@@ -102,6 +105,7 @@ impl Policy {
             file_actions,
             attributes,
             deadline,
+            detach,
         } = request;
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
@@ -118,6 +122,7 @@ impl Policy {
             rlimits: grant.plan_rlimits(attributes)?,
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
             grace: grant.get_grace().unwrap_or_default(),
+            detach: grant.plan_detach(*detach)?,
         })
     }
 
@@ -133,6 +138,16 @@ impl Policy {
 }
 
 impl Grant {
+    fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
+        match detach && !self.get_detach() {
+            true => {
+                let name = quoted(self.name());
+                Err(deny(Rule::Detach, format!("{name} may not live on without its handle")))
+            }
+            false => Ok(detach),
+        }
+    }
+
     /// Checks whether the guest may send this signal to a child of this grant.
     /// `KILL` always is allowed.
     pub fn check_signal(&self, signal: Signal) -> Result<(), Denied> {

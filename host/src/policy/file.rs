@@ -35,6 +35,7 @@ pub(super) const PROGRAM: &[&str] = &[
     "spawns-per-second",
     "deadline",
     "grace",
+    "detach",
 ];
 pub(super) const LIMITS: &[&str] = &[
     "max-children",
@@ -93,6 +94,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             "spawns-per-second" => grant.spawns_per_second(value.number(1)?),
             "deadline" => grant.deadline(value.duration()?),
             "grace" => grant.grace(value.duration()?),
+            "detach" => grant.detach(value.boolean()?),
             _ => return Err(entry.unknown(PROGRAM)),
         };
     }

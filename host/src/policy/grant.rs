@@ -44,6 +44,7 @@ pub struct Grant {
     spawns_per_second: Option<u32>,
     deadline: Option<Duration>,
     grace: Option<Duration>,
+    detach: bool,
 }
 
 /// The arguments that a grant allows.
@@ -94,6 +95,7 @@ impl Grant {
             spawns_per_second: None,
             deadline: None,
             grace: None,
+            detach: false,
         }
     }
 
@@ -221,6 +223,13 @@ impl Grant {
         self
     }
 
+    /// Sets whether the guest may let children live on when it drops their
+    /// handles, when it ends, and when the host does. Default: no.
+    pub fn detach(mut self, yes: bool) -> Grant {
+        self.detach = yes;
+        self
+    }
+
     /// The name that a guest uses.
     pub fn name(&self) -> &str {
         &self.name
@@ -318,6 +327,11 @@ impl Grant {
     /// How long each child has between SIGTERM and SIGKILL.
     pub fn get_grace(&self) -> Option<Duration> {
         self.grace
+    }
+
+    /// Whether the guest may let children live on.
+    pub fn get_detach(&self) -> bool {
+        self.detach
     }
 
     /// Sets the path that stands here in a file.

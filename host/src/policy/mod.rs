@@ -21,6 +21,7 @@
 //! spawns-per-second = 10
 //! deadline = "1m30s"               # in h, m, s, ms
 //! grace = "2s"                     # between SIGTERM and SIGKILL
+//! detach = false                   # whether children may live on
 //!
 //! [limits]                         # the defaults:
 //! max-children = 64

@@ -191,6 +191,10 @@ impl<'t> Value<'t> {
             })
     }
 
+    pub fn boolean(&self) -> Result<bool, PolicyError> {
+        self.value.get_ref().as_bool().ok_or_else(|| self.must_be("true or false"))
+    }
+
     pub fn duration(&self) -> Result<Duration, PolicyError> {
         self.word("a time such as \"30s\", \"1m30s\" or \"500ms\"", |text| {
             duration::parse(text).filter(|duration| !duration.is_zero())

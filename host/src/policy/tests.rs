@@ -68,6 +68,7 @@ fn a_new_grant_allows_the_bare_program() {
         rlimits: vec![],
         deadline: None,
         grace: Duration::ZERO,
+        detach: false,
     };
     assert_eq!(plan, Ok(expected));
 }
@@ -224,7 +225,8 @@ fn what_is_planned() {
                     .env_inherit("UNSET")
                     .env_allow("A*".parse().unwrap())
                     .deadline(10 * SECOND)
-                    .grace(2 * SECOND),
+                    .grace(2 * SECOND)
+                    .detach(true),
             )
         })
         .unwrap();
@@ -236,6 +238,7 @@ fn what_is_planned() {
         stdin: StdioKind::Inherit,
         stdout: StdioKind::Pipe,
         stderr: StdioKind::File,
+        detach: true,
         ..request("git")
     };
     let expected = Plan {
@@ -252,6 +255,7 @@ fn what_is_planned() {
         rlimits: vec![],
         deadline: Some(10 * SECOND),
         grace: 2 * SECOND,
+        detach: true,
     };
     assert_eq!(policy.check(&request), Ok(expected));
     assert_eq!(policy.check(&self::request("sh")).unwrap().argv, ["-sh"]);

@@ -123,6 +123,11 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         Ok(())
     }
 
+    fn detach(&mut self, this: Resource<Command>, yes: bool) -> wasmtime::Result<()> {
+        self.table.get_mut(&this)?.request.detach = yes;
+        Ok(())
+    }
+
     fn session(&mut self, this: Resource<Command>, new: bool) -> wasmtime::Result<()> {
         self.attributes(&this)?.session = new;
         Ok(())

@@ -27,6 +27,7 @@ max-children = 4
 spawns-per-second = 10
 deadline = "1m30s"
 grace = "2s"
+detach = true
 
 [program.aaa]
 path = "aaa"
@@ -75,6 +76,7 @@ fn everything_as_in_code() {
         .spawns_per_second(10)
         .deadline(Duration::from_secs(90))
         .grace(Duration::from_secs(2))
+        .detach(true)
         .found("/usr/bin/git", location);
     assert_eq!(*git, expected);
     assert_eq!(git.get_arg0(), "git");
@@ -193,6 +195,7 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ("group = 'build'", "3:1: unknown key `group`; known here: {keys}"),
     ("  env_allow = []", "3:3: unknown key `env_allow`, did you mean `env-allow`?"),
     ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
+    ("detach = 'yes'", "3:10: `detach` must be true or false, not \"yes\""),
     ("dead-line = '1s'", "3:1: unknown key `dead-line`, did you mean `deadline`?"),
     ("arg0 = 1", "3:8: `arg0` must be a string, not 1"),
     ("arg0 = \"a\\u0000\"", "3:8: `arg0` must not contain a NUL"),

@@ -65,6 +65,7 @@ fn grant(random: &mut Random, name: &str) -> Grant {
         .cwd(random.pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())]).clone())
         .stdio(random.some(KINDS))
         .file_actions(random.some(ACTIONS))
+        .detach(random.pick(&[true, false]))
         .attributes(random.some(attributes::CHOICES).into_iter().map(|(word, _)| word));
     for name in random.some(&["LANG", "PATH", "A"]) {
         grant = grant.env(name, "1");
@@ -101,6 +102,7 @@ fn request(random: &mut Random) -> Request {
         file_actions: random.some(ACTIONS).into_iter().filter(|_| request_actions).collect(),
         attributes: attributes(random),
         deadline: random.pick(&[None, Some(Duration::ZERO), Some(Duration::MAX)]),
+        detach: random.pick(&[false, false, false, false, false, true]),
     }
 }
 
@@ -169,6 +171,8 @@ fn a_plan_has_nothing_that_was_not_granted() {
         }
         assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
         assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
+        assert_eq!(plan.detach, request.detach);
+        assert!(grant.get_detach() || !plan.detach);
         for deadline in [grant.get_deadline(), request.deadline].into_iter().flatten() {
             assert!(plan.deadline.is_some_and(|planned| planned <= deadline));
         }
