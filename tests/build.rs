@@ -12,17 +12,22 @@ const SOURCES: &[&str] = &[
     "programs",
     "../Cargo.lock",
     "../examples/ci",
+    "../examples/fork-server",
     "../examples/hello",
     "../examples/pty",
     "../guest-sdk",
     "../wit",
 ];
 
+/// The examples that are guests.
+const EXAMPLES: [&str; 4] = ["hello", "ci", "fork-server", "pty"];
+
 /// The suites that the programs belong to, by the beginning of their names.
 const SUITES: &[&str] = &[
     "actions",
     "attributes",
     "embed",
+    "fork",
     "grants",
     "hostile",
     "pidfd",
@@ -48,11 +53,11 @@ fn generate() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let target_dir = out.join("guests");
     let guests = |packages, profile| build(&Guests { packages, profile, target_dir: &target_dir });
-    let examples = guests(&["hello", "ci", "pty"], "release")?;
+    let examples = guests(&EXAMPLES, "release")?;
     let programs = guests(&["test-programs"], "guest")?;
 
     let mut code = String::new();
-    for name in ["hello", "ci", "pty"] {
+    for name in EXAMPLES {
         constant(&mut code, name, &examples.join(name));
     }
     for suite in SUITES {
@@ -98,7 +103,7 @@ fn constant(code: &mut String, name: &str, path: &Path) {
     let _ = writeln!(
         code,
         "/// The component `{name}`.\npub const {}: &str = {:?};",
-        name.to_uppercase(),
+        name.to_uppercase().replace('-', "_"),
         path.display().to_string()
     );
 }

@@ -9,9 +9,21 @@ use wasmtime::{Config, Engine, Precompiled};
 
 use crate::args::CompileArgs;
 
-/// The engine of every run: a compiled component fits no other.
-pub fn engine() -> anyhow::Result<Engine> {
-    Engine::new(&Config::new()).map_err(anyhow::Error::from).context("cannot start the engine")
+/// Who compiles a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// As many threads as there are processors, which stay.
+    Many,
+    /// The calling thread alone.
+    One,
+}
+
+/// The engine of every run: a compiled component fits no other. What threads
+/// compile it makes no difference.
+pub fn engine(threads: Threads) -> anyhow::Result<Engine> {
+    let mut config = Config::new();
+    config.parallel_compilation(threads == Threads::Many);
+    Engine::new(&config).map_err(anyhow::Error::from).context("cannot start the engine")
 }
 
 /// Reads a component, and compiles it if that has not been done.
@@ -39,7 +51,7 @@ pub fn compile(args: &CompileArgs) -> anyhow::Result<()> {
     }
     let bytes = fs::read(input).with_context(|| format!("cannot read {}", input.display()))?;
     check(&bytes).with_context(|| format!("cannot compile {}", input.display()))?;
-    let compiled = engine()?
+    let compiled = engine(Threads::Many)?
         .precompile_component(&bytes)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("cannot compile {}", input.display()))?;

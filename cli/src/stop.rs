@@ -1,12 +1,24 @@
 //! Ending on a signal without leaving children behind.
 
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Context;
 use offspring::Children;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// Whether a signal ends this process.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end where a signal ends this process: the guest, whose children
+/// were killed, may come to its own first.
+pub fn give_way() {
+    while ENDING.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
 
 /// Kills all children and ends this process when it is asked to end.
 ///
@@ -17,6 +29,7 @@ pub fn on_signals(children: Children) -> anyhow::Result<()> {
         Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).context("cannot handle signals")?;
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
+            ENDING.store(true, Ordering::SeqCst);
             children.shut_down();
             #[expect(clippy::exit, reason = "the main thread may never come back from the guest")]
             process::exit(128 + signal);

@@ -31,6 +31,8 @@ pub enum ErrorCode {
     TextFileBusy,
     /// The process has ended and was waited for (ESRCH).
     NoSuchProcess,
+    /// The process was started by the component's parent, before a fork (ECHILD).
+    NoChild,
     /// The process is outside the host's process-id namespace (EREMOTE).
     ForeignNamespace,
     /// A number that no descriptor has, or can have (EBADF).
@@ -68,6 +70,7 @@ impl ErrorCode {
             Self::InsufficientMemory => ErrorKind::OutOfMemory,
             Self::Unsupported => ErrorKind::Unsupported,
             Self::Loop
+            | Self::NoChild
             | Self::ForeignNamespace
             | Self::BadDescriptor
             | Self::TooManyDescriptors
@@ -88,6 +91,7 @@ impl ErrorCode {
             Self::InvalidArgument => "invalid argument",
             Self::TextFileBusy => "the program is open for writing",
             Self::NoSuchProcess => "no such process",
+            Self::NoChild => "no child of this process",
             Self::ForeignNamespace => "the process is in another namespace",
             Self::BadDescriptor => "no such descriptor",
             Self::TooManyDescriptors => "the host has no descriptors left",
@@ -130,6 +134,7 @@ impl From<types::ErrorCode> for ErrorCode {
             Host::InvalidArgument => Self::InvalidArgument,
             Host::TextFileBusy => Self::TextFileBusy,
             Host::NoSuchProcess => Self::NoSuchProcess,
+            Host::NoChild => Self::NoChild,
             Host::ForeignNamespace => Self::ForeignNamespace,
             Host::BadDescriptor => Self::BadDescriptor,
             Host::TooManyDescriptors => Self::TooManyDescriptors,

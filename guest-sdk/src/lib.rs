@@ -41,6 +41,7 @@ mod command;
 mod error;
 mod exit;
 mod file_actions;
+pub mod fork;
 pub mod fs;
 mod grants;
 mod passed;
@@ -73,6 +74,8 @@ pub use wasip2::io::poll::{Pollable, poll};
 /// change.
 #[doc(hidden)]
 pub mod __internal {
-    pub use crate::bindings::{attributes, file_actions, grants, pidfd, pipe, pty, spawn, types};
+    pub use crate::bindings::{
+        attributes, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
+    };
     pub use wasip2;
 }

@@ -10,6 +10,7 @@ mod generated {
         trappable_error_type: {
             "offspring:process/types.error-code" => crate::error::ErrorCodeFailure,
             "offspring:process/spawn.spawn-error" => crate::error::SpawnFailure,
+            "offspring:process/fork.fork-error" => crate::error::ForkFailure,
         },
         with: {
             // Not ours: the same resources that wasmtime-wasi serves.
@@ -29,5 +30,5 @@ mod generated {
 }
 
 pub use generated::offspring::process::{
-    attributes, file_actions, grants, pidfd, pipe, pty, spawn, types,
+    attributes, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
 };

@@ -54,17 +54,25 @@ pub struct Child {
     // Before the process: it refers to its descriptor.
     readiness: Readiness<Arc<ChildProcess>>,
     process: Arc<ChildProcess>,
-    grant: usize,
+    origin: Origin,
+}
+
+/// Where a child comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Started by a grant, which has this index in the policy.
+    Grant(usize),
+    /// A fork of the guest itself.
+    Fork,
 }
 
 impl Child {
-    pub(crate) fn new(process: Arc<ChildProcess>, grant: usize) -> Child {
-        Child { readiness: Readiness::default(), process, grant }
+    pub(crate) fn new(process: Arc<ChildProcess>, origin: Origin) -> Child {
+        Child { readiness: Readiness::default(), process, origin }
     }
 
-    /// The grant that it was started by, by its index in the policy.
-    pub(crate) fn grant(&self) -> usize {
-        self.grant
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     pub(crate) fn process(&self) -> &Arc<ChildProcess> {
@@ -75,7 +83,8 @@ impl Child {
 #[async_trait]
 impl Pollable for Child {
     async fn ready(&mut self) {
-        loop {
+        // A process of our parent's is not waited for: `try-wait` says so.
+        while self.process.is_ours() {
             let process = &self.process;
             self.readiness.ready(process, Interest::READABLE).await;
             if !matches!(process.try_wait(), Ok(None)) {

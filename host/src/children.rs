@@ -173,7 +173,7 @@ impl Children {
         })
     }
 
-    fn notice_ends(&self) {
+    pub(crate) fn notice_ends(&self) {
         let live = self.state().processes();
         for process in live {
             // A failure leaves it counted.

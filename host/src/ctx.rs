@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use offspring_spawn::{Errno, Kernel, Program, Signal, SpawnError, Stage};
+use offspring_spawn::{Budget, Errno, Kernel, Program, Signal, SpawnError, Stage};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::audit::Audit;
@@ -34,6 +34,8 @@ pub struct ProcessCtx {
     pub(crate) command_bytes: Quota,
     pub(crate) spawns: Rate,
     pub(crate) recorder: Arc<Recorder>,
+    /// How many forks the whole tree may have, if there may be any.
+    pub(crate) forks: Option<Budget>,
     pub(crate) parent_death_signal: Option<Signal>,
 }
 
@@ -104,7 +106,8 @@ impl ProcessCtxBuilder {
 
     /// Gives each child a cgroup of its own in this place. Then what ends the
     /// child ends all that it ever started, also what left its process group or
-    /// its session. Default: none, and what ends a child ends its process group.
+    /// its session. Not for the children of a guest that may fork. Default: none, and
+    /// what ends a child ends its process group.
     ///
     /// ```no_run
     /// use offspring::{ProcessCtx, cgroup::Place};
@@ -166,6 +169,8 @@ impl ProcessCtxBuilder {
         let limits = policy.get_limits();
         let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
         let name = self.name.unwrap_or_else(|| "guest".to_owned());
+        let budget = |max: u16| Budget::new(max.into()).map_err(BuildError::Forks);
+        let forks = policy.get_forks().map(budget).transpose()?;
         Ok(ProcessCtx {
             granted,
             initial_cwd: Arc::new(opened),
@@ -176,8 +181,10 @@ impl ProcessCtxBuilder {
                 bytes: Quota::new(u32::try_from(limits.max_buffered_bytes).unwrap_or(u32::MAX)),
             },
             watched: Quota::new(watch::MAX),
-            place: self.place,
+            // A fork would remove what is its parent's, or leave its own.
+            place: self.place.filter(|_| policy.get_forks().is_none()),
             recorder: Arc::new(Recorder::new(name, names, self.audit)),
+            forks,
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),
             spawns: Rate::new(limits.spawns_per_second, limits.burst()),
             parent_death_signal: self.die_with_thread.then_some(Signal::KILL),

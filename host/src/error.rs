@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use offspring_spawn::{Errno, SpawnError, Unsupported};
 use wasmtime::component::ResourceTableError;
 
-use crate::bindings::{spawn, types};
+use crate::bindings::{fork, spawn, types};
 use crate::policy::{Location, PolicyError};
 
 /// Why a [`ProcessCtx`](crate::ProcessCtx) cannot be built.
@@ -31,6 +31,9 @@ pub enum BuildError {
         /// Why.
         error: SpawnError,
     },
+    /// There is no memory to count forks in.
+    #[error("cannot count forks: {0}")]
+    Forks(Errno),
     /// The directory that children start in cannot be opened.
     #[error("cannot open the initial directory {}: {errno}", .path.display())]
     InitialDirectory {
@@ -84,6 +87,9 @@ pub type ErrorCodeFailure = Failure<types::ErrorCode>;
 /// The failure of `command.spawn`.
 pub type SpawnFailure = Failure<spawn::SpawnError>;
 
+/// The failure of `fork`.
+pub type ForkFailure = Failure<fork::ForkError>;
+
 impl<E> Failure<E> {
     /// The guest's error as a value, a trap as an error.
     pub(crate) fn split(self) -> wasmtime::Result<E> {
@@ -102,6 +108,12 @@ impl From<types::ErrorCode> for ErrorCodeFailure {
 
 impl From<spawn::SpawnError> for SpawnFailure {
     fn from(error: spawn::SpawnError) -> SpawnFailure {
+        Failure::Guest(error)
+    }
+}
+
+impl From<fork::ForkError> for ForkFailure {
+    fn from(error: fork::ForkError) -> ForkFailure {
         Failure::Guest(error)
     }
 }

@@ -8,14 +8,14 @@ use offspring_spawn::{Errno, SpawnError, Stage, spare};
 
 use crate::attributes;
 use crate::bounds;
-use crate::child::{Cause, Child};
+use crate::child::{Cause, Child, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::{Denied, FileAction};
-use crate::process::{Alive, ChildProcess};
+use crate::process::{Alive, ChildProcess, Counted};
 use crate::pty::Terminal;
 use crate::quota::Share;
 use crate::rate::TooOften;
@@ -150,7 +150,7 @@ impl ProcessCtx {
         };
         Ok(Reserved {
             held,
-            alive: Alive { membership, _share: live },
+            alive: Alive { membership, _counted: Counted::Grant(live) },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
         })
     }
@@ -259,12 +259,12 @@ impl Prepared {
             spare(&child).map_err(LaunchError::not_spared)?;
         }
         let account = self.recorder.spawned(&self.plan, child.pidfd().getpid().ok());
-        process.started(child, account).map_err(LaunchError::ended)?;
+        process.started(child, Some(account)).map_err(LaunchError::ended)?;
         self.children.started(self.place, &process);
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {
-            child: Child::new(process, self.plan.grant),
+            child: Child::new(process, Origin::Grant(self.plan.grant)),
             stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share, &room)),
             stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
             stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),

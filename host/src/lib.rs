@@ -16,6 +16,7 @@
 //! - A [`ProcessCtx`] holds it, ready to be used, in a store's data; the data's
 //!   type implements [`ProcessView`] to say where.
 //! - [`add_to_linker`] and [`add_to_linker_async`] link the interfaces.
+//! - [`fork`] runs guests that fork, in a process of one thread.
 //! - [`Children`] lets the host see and end what the guest started.
 //!
 //! # What a host must know
@@ -65,6 +66,7 @@ mod ctx;
 mod deadline;
 mod error;
 mod file_actions;
+pub mod fork;
 mod launch;
 mod pipe;
 pub mod plan;
@@ -108,6 +110,7 @@ pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmti
     bindings::pty::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::fork::add_to_linker::<T, Process>(linker, T::process)?;
     Ok(())
 }
 

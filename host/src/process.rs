@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use offspring_spawn::{Errno, ExitStatus, Signal, SpawnAbort, SpawnError, Stage};
+use offspring_spawn::{Errno, ExitStatus, Signal, Slot, SpawnAbort, SpawnError, Stage};
 
 use crate::cgroup::OwnedCgroup;
 use crate::child::{Cause, Exit};
@@ -25,6 +25,8 @@ pub(crate) struct ChildProcess {
     state: Mutex<State>,
     /// Kept when the process has ended: its group may live on.
     deadline: OnceLock<Deadline>,
+    /// When the kernel kills a fork by itself.
+    until: Option<Instant>,
     /// The kill that comes after it was asked to end, likewise.
     kill: Mutex<Option<Deadline>>,
     /// How long it has between being asked to end and being killed, when its
@@ -88,7 +90,15 @@ impl Phase {
 #[derive(Debug)]
 pub(crate) struct Alive {
     pub(crate) membership: Membership,
-    pub(crate) _share: Share,
+    pub(crate) _counted: Counted,
+}
+
+/// A place among the live processes of the same origin.
+#[derive(Debug)]
+#[expect(dead_code, reason = "only that it is held matters")]
+pub(crate) enum Counted {
+    Grant(Share),
+    Fork(Slot),
 }
 
 /// How to end a process.
@@ -114,6 +124,7 @@ impl ChildProcess {
             abort: SpawnAbort::default(),
             state: Mutex::new(State { phase: Phase::Starting, alive: Some(alive) }),
             deadline: OnceLock::new(),
+            until: None,
             kill: Mutex::default(),
             grace,
             held: Some(held),
@@ -123,6 +134,17 @@ impl ChildProcess {
             watch: OnceLock::new(),
             account: OnceLock::new(),
         }
+    }
+
+    /// Says when the kernel kills the process by itself.
+    pub(crate) fn until(mut self, until: Option<Instant>) -> ChildProcess {
+        self.until = until;
+        self
+    }
+
+    /// Whether this is a process of ours, and not of our parent's.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.child.get().is_none_or(offspring_spawn::Child::is_ours)
     }
 
     /// Gives the process a deadline from now on. Its group is ended then also
@@ -153,20 +175,24 @@ impl ChildProcess {
     pub(crate) fn started(
         &self,
         mut child: offspring_spawn::Child,
-        account: Account,
+        account: Option<Account>,
     ) -> Result<(), Cause> {
-        let account = Arc::new(account);
+        let account = account.map(Arc::new);
         let mut state = self.state();
         match state.phase {
             Phase::Starting => state.phase = Phase::Running,
             Phase::Ending { cause, .. } => {
                 drop(state);
-                child.when_gone(move |exit| account.gone(exit, Some(cause)));
+                if let Some(account) = account {
+                    child.when_gone(move |exit| account.gone(exit, Some(cause)));
+                }
                 return Err(cause);
             }
             Phase::Running | Phase::Ended(_) => unreachable!("a process starts once"),
         }
-        self.account.get_or_init(|| account);
+        if let Some(account) = account {
+            self.account.get_or_init(|| account);
+        }
         let first = self.child.set(child).is_ok();
         debug_assert!(first, "a process starts once");
         Ok(())
@@ -196,6 +222,11 @@ impl ChildProcess {
         let cause = match state.phase {
             Phase::Ended(exit) => return Ok(Some(exit)),
             Phase::Ending { cause, asked } if killed || asked => Some(cause),
+            // The kernel does not tell who sent a signal that killed, but nobody
+            // else who may is expected to.
+            Phase::Running if killed && self.until.is_some_and(|at| at <= Instant::now()) => {
+                Some(Cause::Deadline)
+            }
             Phase::Starting | Phase::Running | Phase::Ending { .. } => None,
         };
         let exit = Exit { status: exit.status, cause, usage: exit.usage };
@@ -252,7 +283,7 @@ impl ChildProcess {
     /// `EOPNOTSUPP` for a child in its host's process group, which is not the
     /// guest's to signal.
     pub(crate) fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
-        if !self.child.get().is_some_and(offspring_spawn::Child::leads_group) {
+        if self.is_ours() && !self.child.get().is_some_and(offspring_spawn::Child::leads_group) {
             return Err(Errno::OPNOTSUPP);
         }
         self.running(signal)?.signal_group(signal)
@@ -281,7 +312,7 @@ impl ChildProcess {
 
     /// Waits at most this long until its end is known.
     pub(crate) fn wait(&self, patience: Duration) {
-        if let Some(child) = self.child.get() {
+        if let Some(child) = self.child.get().filter(|child| child.is_ours()) {
             // What cannot be asked is told when the child is dropped.
             let _ = child.pidfd().poll(patience);
             let _ = self.try_wait();
@@ -290,11 +321,17 @@ impl ChildProcess {
 
     /// Another descriptor of the process.
     pub(crate) fn pidfd(&self) -> io::Result<offspring_spawn::PidFd> {
+        if !self.is_ours() {
+            return Err(Errno::CHILD.into());
+        }
         self.child.get().ok_or(Errno::SRCH)?.pidfd().try_clone()
     }
 
-    /// The child, to send it this signal.
+    /// The child, to send it this signal; `ECHILD` for one of our parent's.
     fn running(&self, signal: Signal) -> Result<&offspring_spawn::Child, Errno> {
+        if !self.is_ours() {
+            return Err(Errno::CHILD);
+        }
         let child = match signal == Signal::KILL {
             true => self.decide(Cause::Killed, false),
             false => self.child.get(),
@@ -365,7 +402,8 @@ impl Drop for ChildProcess {
             }
             drop(taken);
         });
-        let may_live = matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
+        let may_live =
+            child.is_ours() && matches!(phase, Phase::Running | Phase::Ending { asked: true, .. });
         match id {
             Some(_) if left => child.leave(),
             Some(id) if may_live && !self.grace.is_zero() => {

@@ -163,8 +163,10 @@ impl Child {
     /// SIGCONT for what is stopped.
     ///
     /// # Errors
-    /// `EPERM` when the process runs with other rights than ours.
+    /// `EPERM` when the process runs with other rights than ours, `ECHILD` when
+    /// it is not [ours](Child::is_ours).
     pub fn terminate(&self) -> io::Result<()> {
+        self.check_ours()?;
         for signal in [Signal::TERM, Signal::CONT] {
             let sent = match self.leads_group {
                 true => self.signal_group(signal),

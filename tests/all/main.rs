@@ -21,6 +21,7 @@ mod traces;
 mod actions;
 mod attributes;
 mod embed;
+mod fork;
 mod grants;
 mod hostile;
 mod layers;

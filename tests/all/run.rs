@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use offspring::policy::{Grant, Policy};
-use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView};
+use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView, fork};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::ended::{Ended, Printed};
 
@@ -53,6 +53,9 @@ const PRINTED: usize = 1 << 20;
 
 /// An epoch that no test comes to.
 const NEVER: u64 = 1 << 60;
+
+/// The exit code of a guest that trapped.
+pub const TRAPPED: u8 = 134;
 
 /// Where children find programs.
 pub const PATH: &str = "/bin:/usr/bin:/usr/local/bin";
@@ -136,6 +139,47 @@ impl Run {
     pub fn table_capacity(mut self, capacity: usize) -> Run {
         self.table_capacity = Some(capacity);
         self
+    }
+
+    /// Changes what else the guest has of WASI.
+    pub fn wasi(mut self, change: impl FnOnce(&mut WasiCtxBuilder)) -> Run {
+        change(&mut self.wasi);
+        self
+    }
+
+    /// Runs a guest that forks, with the streams of this process, and returns
+    /// its exit code. Only for a process that has no other thread.
+    pub fn forking(self) -> u8 {
+        let mut config = Config::new();
+        self.forking_with(config.parallel_compilation(false), |_| {})
+    }
+
+    /// The same with an engine and a store of its own.
+    pub fn forking_with(mut self, config: &Config, change: impl FnOnce(&mut Store<State>)) -> u8 {
+        let engine = Engine::new(config).unwrap();
+        let component = Component::from_file(&engine, self.component).unwrap();
+        let mut linker = Linker::<State>::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        offspring::add_to_linker(&mut linker).unwrap();
+        fork::configure(self.wasi.inherit_stdout().inherit_stderr()).unwrap();
+        let process = self.process.build().unwrap();
+        let state = State { table: ResourceTable::new(), process, wasi: self.wasi.build() };
+        let mut store = Store::new(&engine, state);
+        change(&mut store);
+        let runtime = fork::Runtime::new().unwrap();
+        runtime.run(async {
+            use wasmtime_wasi::p2::bindings::Command;
+            let command = Command::instantiate_async(&mut store, &component, &linker);
+            let command = command.await.unwrap();
+            match command.wasi_cli_run().call_run(&mut store).await {
+                Ok(Ok(())) => 0,
+                Ok(Err(())) => 1,
+                Err(error) => match error.downcast_ref::<I32Exit>() {
+                    Some(exit) => exit.0.to_le_bytes()[0],
+                    None => TRAPPED,
+                },
+            }
+        })
     }
 
     /// Opens what is granted.

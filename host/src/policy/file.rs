@@ -17,7 +17,7 @@ use super::{Policy, stdio};
 
 // The keys of each table, for the error that an unknown one is. A test keeps
 // them in step with the matches below.
-pub(super) const FILE: &[&str] = &["program", "limits"];
+pub(super) const FILE: &[&str] = &["program", "fork", "limits"];
 pub(super) const PROGRAM: &[&str] = &[
     "path",
     "arg0",
@@ -46,6 +46,7 @@ pub(super) const LIMITS: &[&str] = &[
     "spawns-per-second",
     "spawn-burst",
 ];
+pub(super) const FORK: &[&str] = &["max"];
 
 pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
     let source = Source { name, text };
@@ -58,6 +59,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
                     policy = policy.grant(grant(&program)?)?;
                 }
             }
+            "fork" => policy = policy.forks(max_forks(&entry)?),
             "limits" => policy = policy.limits(limits(&entry.value)?),
             _ => return Err(entry.unknown(FILE)),
         }
@@ -176,6 +178,17 @@ fn words<T>(
     meaning: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, PolicyError> {
     list.list()?.iter().map(|word| word.word(expected, &meaning)).collect()
+}
+
+fn max_forks(fork: &Entry<'_>) -> Result<u16, PolicyError> {
+    let mut max = None;
+    for entry in fork.value.table()? {
+        match entry.key() {
+            "max" => max = Some(entry.value.number(1)?),
+            _ => return Err(entry.unknown(FORK)),
+        }
+    }
+    max.ok_or_else(|| fork.error("`fork` has no `max`"))
 }
 
 fn limits(table: &Value<'_>) -> Result<Limits, PolicyError> {

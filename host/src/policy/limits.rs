@@ -33,8 +33,8 @@ pub struct Limits {
     /// have, each string counted with its terminating NUL. Default: 1 MiB,
     /// half of what Linux accepts with the usual limit on the stack.
     pub max_argument_bytes: u64,
-    /// How many children the guest may start in a second, on average. What the
-    /// policy refuses does not count, what the kernel refuses does. Default:
+    /// How many children the guest may start in a second, on average, forks
+    /// included. What the policy refuses does not count, what the kernel refuses does. Default:
     /// 1000.
     pub spawns_per_second: u32,
     /// How many children the guest may start at once after a pause. Default: as

@@ -23,6 +23,9 @@
 //! grace = "2s"                     # between SIGTERM and SIGKILL
 //! detach = false                   # whether children may live on
 //!
+//! [fork]                           # default: the guest may not fork
+//! max = 8                          # processes at once besides the first
+//!
 //! [limits]                         # the defaults:
 //! max-children = 64
 //! max-pipes = 256
@@ -77,6 +80,7 @@ pub struct Policy {
     grants: Vec<Grant>,
     // None where nobody has set any, so that merging need not guess.
     limits: Option<Limits>,
+    max_forks: Option<u16>,
 }
 
 impl Policy {
@@ -123,8 +127,15 @@ impl Policy {
         self
     }
 
+    /// Lets the guest fork, with so many processes at once besides the first:
+    /// its forks, their forks, and so on. Default: it may not.
+    pub fn forks(mut self, max: u16) -> Policy {
+        self.max_forks = Some(max);
+        self
+    }
+
     /// Adds the grants of another policy. Where both set limits, the smaller
-    /// of each counts.
+    /// of each counts, and where both let the guest fork, the smaller number.
     ///
     /// Fails when both have a grant of the same name.
     pub fn merge(mut self, other: Policy) -> Result<Policy, PolicyError> {
@@ -132,6 +143,10 @@ impl Policy {
             self = self.grant(grant)?;
         }
         self.limits = match (self.limits, other.limits) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        self.max_forks = match (self.max_forks, other.max_forks) {
             (Some(own), Some(other)) => Some(own.min(other)),
             (own, other) => own.or(other),
         };
@@ -159,5 +174,11 @@ impl Policy {
     /// The limits.
     pub fn get_limits(&self) -> Limits {
         self.limits.unwrap_or_default()
+    }
+
+    /// How many processes there may be at once besides the first, if the guest
+    /// may fork.
+    pub fn get_forks(&self) -> Option<u16> {
+        self.max_forks
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn error_code(errno: Errno) -> ErrorCode {
         Errno::INVAL => ErrorCode::InvalidArgument,
         Errno::TXTBSY => ErrorCode::TextFileBusy,
         Errno::SRCH => ErrorCode::NoSuchProcess,
+        Errno::CHILD => ErrorCode::NoChild,
         Errno::REMOTE => ErrorCode::ForeignNamespace,
         Errno::BADF => ErrorCode::BadDescriptor,
         Errno::MFILE | Errno::NFILE => ErrorCode::TooManyDescriptors,

@@ -5,6 +5,7 @@ mod attributes;
 mod convert;
 mod errno;
 mod file_actions;
+mod fork;
 mod grants;
 mod pidfd;
 mod pipe;

@@ -14,7 +14,7 @@ use super::errno::errno_name;
 use crate::audit::Refusal;
 use crate::bindings::pidfd;
 use crate::bindings::types::{ErrorCode, ExitStatus, ResourceUsage, Signal};
-use crate::child::{Cause, Child};
+use crate::child::{Cause, Child, Origin};
 use crate::error::{ErrorCodeFailure, Failure};
 use crate::process::Ending;
 use crate::view::ProcessCtxView;
@@ -41,9 +41,10 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
     ) -> Result<(), ErrorCodeFailure> {
         let child = self.table.get(&this)?;
         let signal = signal(wanted).ok_or(ErrorCode::InvalidArgument)?;
-        let grant = &self.ctx.policy.grants()[child.grant()];
         let group = matches!(scope, pidfd::SignalScope::Group);
-        if let Err(denied) = grant.check_signal(signal) {
+        if let Origin::Grant(index) = child.origin()
+            && let Err(denied) = self.ctx.policy.grants()[index].check_signal(signal)
+        {
             let refusal = Refusal::denied(denied.rule.as_str(), &denied.message);
             signaled(child, signal, group, Some(refusal));
             return Err(ErrorCode::AccessDenied.into());

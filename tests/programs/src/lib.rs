@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, Read, Write};
 
+use offspring_guest::fork::{self, ForkError};
 use offspring_guest::{Child, Command, ErrorCode, SpawnError, Stdio};
 
 /// A script of the shell. Its own arguments, from `$1` on, can be added.
@@ -120,6 +121,25 @@ pub fn broken(mut pipe: impl Write) -> ErrorKind {
             return error.kind();
         }
     }
+}
+
+/// Runs a job in a fork, which must succeed.
+#[track_caller]
+pub fn forked(job: impl FnOnce()) {
+    let child = fork::spawn(|| {
+        job();
+        0
+    });
+    let status = child.expect("it forks").wait().expect("it ends");
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+/// Why a fork was refused, as it must be.
+#[track_caller]
+pub fn not_forked<T: Debug>(result: io::Result<T>) -> ForkError {
+    let error = result.expect_err("it must fail");
+    let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<ForkError>());
+    reason.expect("a typed reason").clone()
 }
 
 /// Why a spawn failed, as it must.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Resource, Signal};
 
-use crate::policy::file::{FILE, LIMITS, PROGRAM};
+use crate::policy::file::{FILE, FORK, LIMITS, PROGRAM};
 use crate::policy::text::listed;
 use crate::policy::*;
 use crate::request::StdioKind;
@@ -37,6 +37,9 @@ env-allow = ["*"]
 
 [program.aaa.env]
 A = "1"
+
+[fork]
+max = 8
 
 [limits]
 max-children = 0x10
@@ -102,6 +105,7 @@ fn everything_as_in_code() {
         spawn_burst: Some(2),
     };
     assert_eq!(policy.get_limits(), limits);
+    assert_eq!(policy.get_forks(), Some(8));
 }
 
 #[test]
@@ -136,10 +140,18 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[program.a]\npath = \"a\"\n[program.a]\n", "3:10: `a` is given twice"),
     ("program.a.path = 'a'\r\n[program.a]", "2:10: `a` is given twice"),
     ("[limits]\nmax-pipes = 1\nmax-pipes = 1", "3:1: `max-pipes` is given twice"),
-    ("version = 1", "1:1: unknown key `version`; known here: `program`, `limits`"),
+    ("version = 1", "1:1: unknown key `version`; known here: `program`, `fork`, `limits`"),
     ("[programs.git]", "1:2: unknown key `programs`, did you mean `program`?"),
     ("\u{feff}[limit]", "1:2: unknown key `limit`, did you mean `limits`?"),
-    ("[limits]\n\n[group.build]", "3:2: unknown key `group`; known here: `program`, `limits`"),
+    (
+        "[limits]\n\n[group.build]",
+        "3:2: unknown key `group`; known here: `program`, `fork`, `limits`",
+    ),
+    ("fork = 8", "1:8: `fork` must be a table, not 8"),
+    ("fork = { max = 0 }", "1:16: `max` must be a whole number from 1 to 65535, not 0"),
+    ("fork = { max = 65536 }", "1:16: `max` must be a whole number from 1 to 65535, not 65536"),
+    ("[fork]", "1:2: `fork` has no `max`"),
+    ("fork = { min = 1 }", "1:10: unknown key `min`; known here: `max`"),
     ("[[program]]", "1:1: `program` must be a table, not a list"),
     ("[program]\ngit = \"/usr/bin/git\"", "2:7: `git` must be a table, not \"/usr/bin/git\""),
     ("limits = 1", "1:10: `limits` must be a table, not 1"),
@@ -324,7 +336,9 @@ fn paths() {
 
 #[test]
 fn every_known_key_is_read() {
-    for (table, keys) in [("", FILE), ("program.git.", PROGRAM), ("limits.", LIMITS)] {
+    for (table, keys) in
+        [("", FILE), ("program.git.", PROGRAM), ("fork.", FORK), ("limits.", LIMITS)]
+    {
         for key in keys {
             // Wrong for every key, but known to all.
             let error = Policy::parse("p", &format!("{table}{key} = nan")).unwrap_err();

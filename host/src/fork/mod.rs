@@ -1,0 +1,201 @@
+//! Guests that fork.
+//!
+//! A fork is sound only in a process of one thread, and right only where all that
+//! belongs to the process is put right in its copy. So a guest can fork where its
+//! host
+//!
+//! - lets it, by [`Policy::forks`](crate::policy::Policy::forks);
+//! - runs it by [`Runtime::run`], with asynchronous WASI, in a process that has
+//!   no other thread;
+//! - built its WASI context with [`configure`], and links this crate by
+//!   [`add_to_linker`](crate::add_to_linker), because the other one spawns on
+//!   threads that stay;
+//! - compiles without threads: an engine of which
+//!   [`parallel_compilation`](wasmtime::Config::parallel_compilation) is off, or
+//!   components that were compiled ahead of time.
+//!
+//! Everywhere else the guest is told that it cannot.
+//!
+//! ```no_run
+//! use offspring::fork;
+//! # use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
+//! # use wasmtime::component::{Component, Linker, ResourceTable};
+//! # use wasmtime::{Config, Engine, Store};
+//! # use wasmtime_wasi::p2::{add_to_linker_async, bindings::Command};
+//! # use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//! # struct State { table: ResourceTable, process: ProcessCtx, wasi: WasiCtx }
+//! # impl WasiView for State {
+//! #     fn ctx(&mut self) -> WasiCtxView<'_> {
+//! #         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+//! #     }
+//! # }
+//! # impl ProcessView for State {
+//! #     fn process(&mut self) -> ProcessCtxView<'_> {
+//! #         ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
+//! #     }
+//! # }
+//! # fn main() -> wasmtime::Result<()> {
+//! let runtime = fork::Runtime::new()?;
+//! let engine = Engine::new(Config::new().parallel_compilation(false))?;
+//! let component = Component::from_file(&engine, "guest.wasm")?;
+//! let mut linker = Linker::<State>::new(&engine);
+//! add_to_linker_async(&mut linker)?;
+//! offspring::add_to_linker(&mut linker)?;
+//!
+//! let policy = offspring::policy::Policy::new().forks(8);
+//! let mut wasi = WasiCtx::builder();
+//! fork::configure(wasi.inherit_stdio())?;
+//! let process = ProcessCtx::builder().policy(policy).build()?;
+//! let state = State { table: ResourceTable::new(), process, wasi: wasi.build() };
+//! let mut store = Store::new(&engine, state);
+//! let code = runtime.run(async {
+//!     let Ok(command) = Command::instantiate_async(&mut store, &component, &linker).await else {
+//!         return 1;
+//!     };
+//!     // Where the guest returns in a fork, `run` ends the process with this.
+//!     match command.wasi_cli_run().call_run(&mut store).await {
+//!         Ok(Ok(())) => 0,
+//!         Ok(Err(())) => 1,
+//!         Err(_trap) => 134,
+//!     }
+//! });
+//! // So only the first process comes here.
+//! println!("the guest ended with {code}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod runtime;
+mod stdin;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use offspring_spawn::{Fork, ForkError, Signal};
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use wasmtime_wasi::WasiCtxBuilder;
+
+use crate::child::{Child, Origin};
+use crate::ctx::ProcessCtx;
+use crate::process::{Alive, ChildProcess, Counted};
+
+pub use runtime::Runtime;
+
+/// What a guest asks for.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) exit_signal: Option<Signal>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// Which process this is.
+#[derive(Debug)]
+pub(crate) enum Forked {
+    Parent(Child),
+    Child,
+}
+
+/// Why there is no second process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotForked {
+    #[error("the policy has no `fork`")]
+    NotPermitted,
+    #[error("{0}")]
+    LimitReached(String),
+    #[error("{0} as exit signal could end the host")]
+    ExitSignal(Signal),
+    #[error("the host does not run this guest by `offspring::fork::Runtime`")]
+    NoRuntime,
+    #[error("a thread of the host still works for this guest")]
+    Busy,
+    #[error("the host is ending")]
+    ShutDown,
+    #[error(transparent)]
+    Engine(#[from] ForkError),
+}
+
+/// Signals that do nothing to a process which does not ask for them.
+const HARMLESS: [Signal; 4] = [Signal::CHLD, Signal::CONT, Signal::URG, Signal::WINCH];
+
+impl ProcessCtx {
+    /// Whether the policy lets the guest fork: then it should be run by a
+    /// [`Runtime`].
+    pub fn may_fork(&self) -> bool {
+        self.forks.is_some()
+    }
+
+    /// Makes a copy of this process, with the guest in it.
+    pub(crate) fn fork(&self, wanted: &Wanted) -> Result<Forked, NotForked> {
+        let budget = self.forks.as_ref().ok_or(NotForked::NotPermitted)?;
+        if let Some(signal) = wanted.exit_signal.filter(|signal| !HARMLESS.contains(signal)) {
+            return Err(NotForked::ExitSignal(signal));
+        }
+        runtime::wait_until_alone()?;
+        let full = |what: &str, max| NotForked::LimitReached(format!("{max} {what} already"));
+        let held = self.held.take();
+        let held = held.ok_or_else(|| full("children are held", self.held.max()))?;
+        let slot = budget.take().or_else(|| {
+            self.children.notice_ends();
+            budget.take()
+        });
+        let slot = slot.ok_or_else(|| full("forks live", budget.max()))?;
+        let membership = self.children.join().ok_or(NotForked::ShutDown)?;
+        let often = |often| NotForked::LimitReached(format!("too many forks: {often}"));
+        self.spawns.take(Instant::now()).map_err(often)?;
+
+        let mut fork = Fork::new();
+        fork.exit_signal(wanted.exit_signal).parent_death_signal(Some(Signal::KILL));
+        if let Some(after) = wanted.deadline {
+            fork.deadline(after);
+        }
+        // What is in a buffer now would be written twice.
+        flush();
+        let until = wanted.deadline.and_then(|after| Instant::now().checked_add(after));
+        match fork.fork()? {
+            offspring_spawn::Forked::Child => {
+                runtime::enter_fork(&self.children);
+                Ok(Forked::Child)
+            }
+            offspring_spawn::Forked::Parent(child) => {
+                // Without a number it is not found out when we are killed, and
+                // keeps its place until then.
+                if let Ok(pid) = child.pidfd().getpid() {
+                    slot.give(pid);
+                }
+                let place = membership.id();
+                let alive = Alive { membership, _counted: Counted::Fork(slot) };
+                let children = self.children.clone();
+                let process = ChildProcess::new(alive, held, None, Duration::ZERO, children);
+                let process = Arc::new(process.until(until));
+                if !self.children.starting(place, &process) || process.started(child, None).is_err()
+                {
+                    return Err(NotForked::ShutDown);
+                }
+                self.children.started(place, &process);
+                Ok(Forked::Parent(Child::new(process, Origin::Fork)))
+            }
+        }
+    }
+}
+
+/// Prepares a guest's WASI for forks: its standard input is read without a
+/// thread, and its random bytes come from the kernel each time, so that they are
+/// others in each process.
+///
+/// # Errors
+/// When the standard input of this process cannot be duplicated.
+pub fn configure(wasi: &mut WasiCtxBuilder) -> std::io::Result<&mut WasiCtxBuilder> {
+    wasi.stdin(stdin::Stdin::new()?)
+        .secure_random(UnwrapErr(SysRng))
+        .insecure_random(UnwrapErr(SysRng))
+        .allow_blocking_current_thread(true);
+    Ok(wasi)
+}
+
+/// Writes out what this process has buffered.
+fn flush() {
+    // Who waits for it learns of a failure by its own next write.
+    let _ = std::io::stdout().flush();
+}
