@@ -167,7 +167,7 @@ impl ProcessCtx {
                 let place = membership.id();
                 let alive = Alive { membership, _counted: Counted::Fork(slot) };
                 let children = self.children.clone();
-                let process = ChildProcess::new(alive, held, None, Duration::ZERO, children);
+                let process = ChildProcess::new(alive, held, None, Duration::ZERO, false, children);
                 let process = Arc::new(process.until(until));
                 if !self.children.starting(place, &process) || process.started(child, None).is_err()
                 {
