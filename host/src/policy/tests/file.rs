@@ -85,7 +85,7 @@ fn everything_as_in_code() {
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:21:8");
+    assert_eq!(location.to_string(), "p.toml:22:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
