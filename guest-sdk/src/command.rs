@@ -4,6 +4,7 @@ use crate::attributes::Attributes;
 use crate::bindings::file_actions;
 use crate::bindings::spawn;
 use crate::bindings::types;
+use crate::cgroup::Cgroup;
 use crate::pidfd::nanoseconds;
 use crate::{
     Child, ErrorCode, ExitStatus, FileActions, Output, Passed, Pty, SpawnError, Stdio, fs,
@@ -40,6 +41,7 @@ pub struct Command {
     pub(crate) attributes: Attributes,
     deadline: Option<Duration>,
     detach: bool,
+    group: Option<Cgroup>,
 }
 
 impl Command {
@@ -66,6 +68,7 @@ impl Command {
             attributes: Attributes::default(),
             deadline: None,
             detach: false,
+            group: None,
         }
     }
 
@@ -184,6 +187,13 @@ impl Command {
         self
     }
 
+    /// Starts the process in this cgroup, which is the one that its grant names
+    /// or lies beneath that.
+    pub fn group(&mut self, group: &Cgroup) -> &mut Self {
+        self.group = Some(group.clone());
+        self
+    }
+
     /// Starts the process. The program runs when this returns: one that cannot
     /// be executed is an error here.
     ///
@@ -269,6 +279,9 @@ impl Command {
         }
         if self.detach {
             command.detach(true);
+        }
+        if let Some(group) = &self.group {
+            command.group(group.host());
         }
         let spawned = command.spawn().map_err(SpawnError::from)?;
         for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {

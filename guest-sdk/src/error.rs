@@ -47,6 +47,9 @@ pub enum ErrorCode {
     InsufficientMemory,
     /// An input/output error (EIO).
     Io,
+    /// Something is in use, or in a state that does not allow this, such as a
+    /// frozen cgroup (EBUSY).
+    Busy,
     /// This host or its kernel cannot do this (ENOSYS, ENOTSUP).
     Unsupported,
     /// Another error, with its POSIX name where it has one.
@@ -68,6 +71,7 @@ impl ErrorCode {
             Self::TooManyProcesses => ErrorKind::WouldBlock,
             Self::LimitReached => ErrorKind::QuotaExceeded,
             Self::InsufficientMemory => ErrorKind::OutOfMemory,
+            Self::Busy => ErrorKind::ResourceBusy,
             Self::Unsupported => ErrorKind::Unsupported,
             Self::Loop
             | Self::NoChild
@@ -99,6 +103,7 @@ impl ErrorCode {
             Self::LimitReached => "a limit of the host's policy is reached",
             Self::InsufficientMemory => "not enough memory",
             Self::Io => "input/output error",
+            Self::Busy => "in use, or frozen",
             Self::Unsupported => "not supported by this host",
             Self::Other(Some(name)) => name,
             Self::Other(None) => "unknown error",
@@ -142,6 +147,7 @@ impl From<types::ErrorCode> for ErrorCode {
             Host::LimitReached => Self::LimitReached,
             Host::InsufficientMemory => Self::InsufficientMemory,
             Host::Io => Self::Io,
+            Host::Busy => Self::Busy,
             Host::Unsupported => Self::Unsupported,
             Host::Other(name) => Self::Other(name),
         }

@@ -34,6 +34,21 @@ pub struct Grant {
     pub spawns_per_second: Option<u32>,
     /// How long each child may run.
     pub deadline: Option<Duration>,
+    /// The group that each child is started in, or in one beneath it that was
+    /// made with [`create_child`](crate::cgroup::Cgroup::create_child).
+    pub group: Option<String>,
+}
+
+/// A cgroup that the host grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Group {
+    /// The name to give to [`Cgroup::open`](crate::cgroup::Cgroup::open).
+    pub name: String,
+    /// Whether the host could make it. Otherwise children run without it.
+    pub available: bool,
+    /// The controllers that the groups beneath it have, such as `memory`.
+    pub controllers: Vec<String>,
 }
 
 /// The arguments that a grant allows.
@@ -150,6 +165,8 @@ pub struct Limits {
     /// How many bytes the arguments and environment of one command may have,
     /// each string with its terminating NUL.
     pub max_argument_bytes: u64,
+    /// How many cgroups may be held at once that were made by this component.
+    pub max_groups: u32,
     /// How many children may be started in a second, on average.
     pub spawns_per_second: u32,
     /// How many children may be started at once after a pause.
@@ -171,6 +188,16 @@ pub fn grants() -> Vec<Grant> {
     host::get_grants().into_iter().map(Grant::from).collect()
 }
 
+/// Returns every group, in the order of the host's policy.
+pub fn groups() -> Vec<Group> {
+    let group = |group: host::Group| Group {
+        name: group.name,
+        available: group.available,
+        controllers: group.controllers,
+    };
+    host::get_groups().into_iter().map(group).collect()
+}
+
 /// Returns the limits.
 pub fn limits() -> Limits {
     let host::Limits {
@@ -179,6 +206,7 @@ pub fn limits() -> Limits {
         max_handles,
         max_buffered_bytes,
         max_argument_bytes,
+        max_groups,
         spawns_per_second,
         spawn_burst,
     } = host::get_limits();
@@ -188,6 +216,7 @@ pub fn limits() -> Limits {
         max_handles,
         max_buffered_bytes,
         max_argument_bytes,
+        max_groups,
         spawns_per_second,
         spawn_burst,
     }
@@ -229,6 +258,7 @@ impl From<host::Grant> for Grant {
             max_children: grant.max_children,
             spawns_per_second: grant.spawns_per_second,
             deadline: grant.deadline.map(Duration::from_nanos),
+            group: grant.group,
         }
     }
 }

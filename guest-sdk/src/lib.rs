@@ -36,6 +36,7 @@
 
 mod attributes;
 mod bindings;
+pub mod cgroup;
 mod child;
 mod command;
 mod error;
@@ -59,7 +60,8 @@ pub use error::{ErrorCode, SpawnError, Stage};
 pub use exit::exit;
 pub use file_actions::{FileActions, OpenOptions};
 pub use grants::{
-    Arguments, Attribute, Features, FileAction, Grant, Limits, StdioKinds, features, grants, limits,
+    Arguments, Attribute, Features, FileAction, Grant, Group, Limits, StdioKinds, features, grants,
+    groups, limits,
 };
 pub use passed::Passed;
 pub use pidfd::{PidFd, wait_any};
@@ -75,7 +77,7 @@ pub use wasip2::io::poll::{Pollable, poll};
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::bindings::{
-        attributes, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
+        attributes, cgroup, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
     };
     pub use wasip2;
 }

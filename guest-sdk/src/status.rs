@@ -32,6 +32,9 @@ pub enum Cause {
     Killed,
     /// The host killed it.
     KilledByHost,
+    /// The memory of its cgroup was out, and the kernel killed the process for
+    /// it, or another one that it had started.
+    OutOfMemory,
 }
 
 /// What happens to a process that goes on living.
@@ -112,6 +115,7 @@ impl From<types::ExitStatus> for ExitStatus {
             types::Cause::Deadline => Cause::Deadline,
             types::Cause::Killed => Cause::Killed,
             types::Cause::KilledByHost => Cause::KilledByHost,
+            types::Cause::OutOfMemory => Cause::OutOfMemory,
         });
         Self { outcome, cause }
     }
@@ -145,6 +149,7 @@ impl fmt::Display for Cause {
             Self::Deadline => "deadline passed",
             Self::Killed => "killed by the component",
             Self::KilledByHost => "killed by the host",
+            Self::OutOfMemory => "out of memory",
         })
     }
 }

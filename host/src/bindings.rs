@@ -9,6 +9,7 @@ mod generated {
         require_store_data_send: true,
         trappable_error_type: {
             "offspring:process/types.error-code" => crate::error::ErrorCodeFailure,
+            "offspring:process/cgroup.cgroup-error" => crate::error::CgroupFailure,
             "offspring:process/spawn.spawn-error" => crate::error::SpawnFailure,
             "offspring:process/fork.fork-error" => crate::error::ForkFailure,
         },
@@ -20,6 +21,7 @@ mod generated {
 
             // What our resources are in the table.
             "offspring:process/file-actions.file-actions": crate::file_actions::FileActions,
+            "offspring:process/cgroup.cgroup": crate::cgroup::Cgroup,
             "offspring:process/pidfd.pidfd": crate::child::Child,
             "offspring:process/pipe.pipe-reader": crate::pipe::PipeReader,
             "offspring:process/pipe.pipe-writer": crate::pipe::PipeWriter,
@@ -30,5 +32,5 @@ mod generated {
 }
 
 pub use generated::offspring::process::{
-    attributes, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
+    attributes, cgroup, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
 };

@@ -11,7 +11,7 @@ use wasmtime_wasi_io::poll::Pollable;
 use crate::process::ChildProcess;
 use crate::readiness::Readiness;
 
-/// Why a process ended, where it was killed or asked to end.
+/// Why a process ended, where it did not end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Its deadline passed.
@@ -22,6 +22,8 @@ pub enum Cause {
     KilledByHost,
     /// Its handle was dropped, by the guest or with the store.
     Dropped,
+    /// The kernel killed it, because the memory of its group was out.
+    OutOfMemory,
 }
 
 impl Cause {
@@ -32,6 +34,7 @@ impl Cause {
             Cause::Killed => "killed",
             Cause::KilledByHost => "killed-by-host",
             Cause::Dropped => "dropped",
+            Cause::OutOfMemory => "out-of-memory",
         }
     }
 }
@@ -41,7 +44,7 @@ impl Cause {
 pub struct Exit {
     /// How it ended.
     pub status: ExitStatus,
-    /// Why, where the host did it.
+    /// Why, where the host knows.
     pub cause: Option<Cause>,
     /// What it used.
     pub usage: Option<ResourceUsage>,

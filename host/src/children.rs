@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use offspring_spawn::Release;
 
+use crate::cgroup::Node;
 use crate::child::Cause;
 use crate::process::{ChildProcess, Ending};
 use crate::quota::{Quota, Share};
@@ -113,6 +114,16 @@ impl Children {
         let state = self.state();
         let waited = self.0.changed.wait_timeout_while(state, timeout, is_left);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Says of every child in this group that the guest is about to kill it.
+    pub(crate) fn note_killed(&self, group: &Node) {
+        let live = self.state().processes();
+        for process in live {
+            if process.is_within(group) {
+                process.note_killed();
+            }
+        }
     }
 
     /// Takes the place of a child that is about to be started, unless the host

@@ -10,6 +10,7 @@ use offspring_spawn::{Errno, SpawnError, Stage, Stdio};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::cgroup::Node;
 use crate::file_actions::List;
 use crate::launch::LaunchError;
 use crate::pipe::Pipe;
@@ -30,6 +31,8 @@ pub struct Command {
     pub(crate) cwd: Option<Directory>,
     /// Whose group to join. It goes with its handle, whoever wants to join it.
     pub(crate) leader: Weak<ChildProcess>,
+    /// The cgroup that the guest chose.
+    pub(crate) group: Option<Arc<Node>>,
     /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
     given: [Option<Given>; 3],
     /// The terminal to run in.

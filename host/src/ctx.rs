@@ -8,7 +8,7 @@ use offspring_spawn::{Budget, Errno, Kernel, Program, Signal, SpawnError, Stage}
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::audit::Audit;
-use crate::cgroup::Place;
+use crate::cgroup::{Groups, Place};
 use crate::children::Children;
 use crate::error::BuildError;
 use crate::pipe::Room;
@@ -27,6 +27,7 @@ pub struct ProcessCtx {
     pub(crate) granted: Vec<Granted>,
     pub(crate) initial_cwd: Arc<OwnedFd>,
     pub(crate) children: Children,
+    pub(crate) groups: Groups,
     pub(crate) held: Quota,
     pub(crate) pipes: Room,
     pub(crate) watched: Quota,
@@ -160,6 +161,7 @@ impl ProcessCtxBuilder {
         for grant in self.grants {
             policy = policy.grant(grant)?;
         }
+        policy.check_groups()?;
         policy.resolve_environment(|name| std::env::var(name).ok());
         let granted = policy.grants().iter().map(Granted::open).collect::<Result<_, _>>()?;
 
@@ -175,6 +177,7 @@ impl ProcessCtxBuilder {
             granted,
             initial_cwd: Arc::new(opened),
             children: Children::new(),
+            groups: Groups::make(&policy)?,
             held: Quota::new(limits.max_children),
             pipes: Room {
                 ends: Quota::new(limits.max_pipes),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use offspring_spawn::{Errno, SpawnError, Unsupported};
 use wasmtime::component::ResourceTableError;
 
-use crate::bindings::{fork, spawn, types};
+use crate::bindings::{cgroup, fork, spawn, types};
 use crate::policy::{Location, PolicyError};
 
 /// Why a [`ProcessCtx`](crate::ProcessCtx) cannot be built.
@@ -41,6 +41,16 @@ pub enum BuildError {
         path: PathBuf,
         /// Why.
         errno: Errno,
+    },
+    /// A cgroup that the policy requires, or one of its settings, cannot be had.
+    #[error("{}cannot make {what}: {why}", place(.location))]
+    Group {
+        /// What cannot be had.
+        what: String,
+        /// Where the policy file asks for it.
+        location: Option<Location>,
+        /// Why, and what would mend it.
+        why: String,
     },
     /// A directory that the policy lets children run in cannot be opened.
     #[error("{}cannot run `{grant}` in {}: {errno}", place(.location), .path.display())]
@@ -84,6 +94,9 @@ pub enum Failure<E> {
 /// The failure of most functions.
 pub type ErrorCodeFailure = Failure<types::ErrorCode>;
 
+/// The failure of functions on cgroups.
+pub type CgroupFailure = Failure<cgroup::CgroupError>;
+
 /// The failure of `command.spawn`.
 pub type SpawnFailure = Failure<spawn::SpawnError>;
 
@@ -103,6 +116,12 @@ impl<E> Failure<E> {
 impl From<types::ErrorCode> for ErrorCodeFailure {
     fn from(code: types::ErrorCode) -> ErrorCodeFailure {
         Failure::Guest(code)
+    }
+}
+
+impl From<cgroup::CgroupError> for CgroupFailure {
+    fn from(error: cgroup::CgroupError) -> CgroupFailure {
+        Failure::Guest(error)
     }
 }
 

@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{Errno, SpawnError, Stage, spare};
+use offspring_spawn::{CgroupError, Errno, SpawnError, Stage, spare};
 
 use crate::attributes;
 use crate::bounds;
+use crate::cgroup::Leaf;
 use crate::child::{Cause, Child, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
@@ -52,6 +53,12 @@ pub(crate) enum LaunchError {
     Deadline(Errno),
     #[error("the deadline passed before the program was executed")]
     TimedOut,
+    #[error("the group is frozen, and a child in it would not start before it is thawed")]
+    Frozen,
+    #[error("the group has as many processes as its pids-max allows")]
+    GroupFull,
+    #[error(transparent)]
+    Group(#[from] CgroupError),
     #[error("the host is ending")]
     ShutDown,
     #[error(transparent)]
@@ -94,11 +101,12 @@ impl ProcessCtx {
         let mut engine = self.engine(command, &plan, granted)?;
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
-        let tree = place.map(|place| place.create()).transpose();
-        let tree =
-            tree.map_err(|error| SpawnError { stage: Stage::Cgroup, errno: error.errno() })?;
+        let tree = match self.groups.leaf(&plan.group, command.group.as_ref())? {
+            None => place.map(|place| place.create()).transpose()?.map(Leaf::alone),
+            leaf => leaf,
+        };
         if let Some(tree) = &tree {
-            engine.cgroup(tree.cgroup());
+            engine.cgroup(tree.owned.cgroup());
         }
 
         let place = alive.membership.id();
@@ -249,6 +257,8 @@ impl Prepared {
         let Prepared { process, pipes, room, terminal, .. } = self;
         let mut child = made.map_err(|error| match process.cause() {
             Some(cause) if error.errno == Errno::CANCELED => LaunchError::ended(cause),
+            // The kernel says alike that it has no process left at all.
+            _ if error.errno == Errno::AGAIN && process.finds_no_room() => LaunchError::GroupFull,
             _ => LaunchError::Engine(error),
         })?;
         if let Some(terminal) = terminal {
@@ -290,7 +300,9 @@ impl LaunchError {
         match cause {
             Cause::Deadline => LaunchError::TimedOut,
             // A guest has no handle yet to do it by.
-            Cause::Killed | Cause::KilledByHost | Cause::Dropped => LaunchError::ShutDown,
+            Cause::Killed | Cause::KilledByHost | Cause::Dropped | Cause::OutOfMemory => {
+                LaunchError::ShutDown
+            }
         }
     }
 }

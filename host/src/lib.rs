@@ -104,6 +104,7 @@ pub use view::{Process, ProcessCtxView, ProcessView};
 pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::types::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pipe::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::cgroup::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pidfd::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::attributes::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::file_actions::add_to_linker::<T, Process>(linker, T::process)?;

@@ -42,6 +42,8 @@ pub struct Plan {
     pub grace: Duration,
     /// Whether the child lives on when nobody holds it any more.
     pub detach: bool,
+    /// The cgroup that the child starts in.
+    pub group: PlanGroup,
 }
 
 /// The directory that a child starts in.
@@ -53,4 +55,17 @@ pub enum PlanCwd {
     Fixed(PathBuf),
     /// The one where the host lets children run that have no other.
     Initial,
+}
+
+/// The cgroup that a child starts in: always one of its own, in this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanGroup {
+    /// None is asked for.
+    None,
+    /// No other.
+    Own,
+    /// The group of the policy that has this name.
+    Granted(String),
+    /// The one that the guest chose, which lies in the one that is granted.
+    Guest,
 }

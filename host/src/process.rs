@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offspring_spawn::{Errno, ExitStatus, Signal, Slot, SpawnAbort, SpawnError, Stage};
 
-use crate::cgroup::OwnedCgroup;
+use crate::cgroup::{Leaf, Node};
 use crate::child::{Cause, Exit};
 use crate::children::{Children, Membership};
 use crate::deadline::Deadline;
@@ -35,7 +35,7 @@ pub(crate) struct ChildProcess {
     /// What it takes up until its handle is dropped and it is gone.
     held: Option<Share>,
     /// All that it ever started, where that can be told. Goes last.
-    tree: Option<OwnedCgroup>,
+    tree: Option<Leaf>,
     children: Children,
     /// Whether it lives on when nobody holds it.
     pub(crate) detach: bool,
@@ -114,7 +114,7 @@ impl ChildProcess {
     pub(crate) fn new(
         alive: Alive,
         held: Share,
-        tree: Option<OwnedCgroup>,
+        tree: Option<Leaf>,
         grace: Duration,
         detach: bool,
         children: Children,
@@ -227,7 +227,9 @@ impl ChildProcess {
             Phase::Running if killed && self.until.is_some_and(|at| at <= Instant::now()) => {
                 Some(Cause::Deadline)
             }
-            Phase::Starting | Phase::Running | Phase::Ending { .. } => None,
+            Phase::Starting | Phase::Running | Phase::Ending { .. } => {
+                (killed && self.was_out_of_memory()).then_some(Cause::OutOfMemory)
+            }
         };
         let exit = Exit { status: exit.status, cause, usage: exit.usage };
         state.phase = Phase::Ended(exit);
@@ -258,10 +260,34 @@ impl ChildProcess {
 
     /// Kills it, with its group or all that it ever started.
     fn kill(&self, child: &offspring_spawn::Child) -> io::Result<()> {
-        let tree = self.tree.as_ref().map(|tree| tree.cgroup().kill());
+        let tree = self.tree.as_ref().map(|tree| tree.owned.cgroup().kill());
         child.kill()?;
         // After the process itself, whose own error tells more.
         tree.transpose().map(drop).map_err(|error| error.errno().into())
+    }
+
+    /// Whether the kernel killed it, or what it has started, because the memory
+    /// of its group was out. The kernel counts before it kills.
+    fn was_out_of_memory(&self) -> bool {
+        let events = self.tree.as_ref().map(|tree| tree.owned.cgroup().memory_events());
+        events.is_some_and(|events| events.is_ok_and(|events| events.oom_kill > 0))
+    }
+
+    /// Whether it was started in this group, or beneath it.
+    pub(crate) fn is_within(&self, group: &Node) -> bool {
+        let own = self.tree.as_ref().and_then(|tree| tree.group.as_ref());
+        own.is_some_and(|own| own.is_within(group))
+    }
+
+    /// Whether the group that it is to start in has no room for it.
+    pub(crate) fn finds_no_room(&self) -> bool {
+        let own = self.tree.as_ref().and_then(|tree| tree.group.as_ref());
+        own.is_some_and(|own| own.is_full())
+    }
+
+    /// Says that the guest is about to kill it, with its group.
+    pub(crate) fn note_killed(&self) {
+        self.decide(Cause::Killed, false);
     }
 
     /// How its policy ends it.

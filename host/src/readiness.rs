@@ -70,9 +70,10 @@ impl<F: AsRawFd + AsFd + Clone> Readiness<F> {
 
 /// Asks the kernel, without blocking.
 pub(crate) fn is_ready(fd: impl AsFd, interest: Interest) -> bool {
-    let flags = match interest.is_readable() {
-        true => PollFlags::IN,
-        false => PollFlags::OUT,
+    let flags = match (interest.is_readable(), interest.is_priority()) {
+        (true, _) => PollFlags::IN,
+        (false, true) => PollFlags::PRI,
+        (false, false) => PollFlags::OUT,
     };
     let mut fds = [PollFd::new(&fd, flags)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

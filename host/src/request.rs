@@ -43,6 +43,9 @@ pub struct Request {
     pub deadline: Option<Duration>,
     /// Whether it is to live on when nobody holds it any more.
     pub detach: bool,
+    /// The group of the policy that the one which the guest chose is, or lies
+    /// beneath.
+    pub group: Option<String>,
 }
 
 /// What a standard stream of a child is connected to.

@@ -31,12 +31,18 @@ fn grants_listing() {
         max-children = 4
         spawns-per-second = 5
         deadline = "1m30s500ms"
+        group = "preferred"
+
+        [group.unavailable]
+        mode = "preferred"
+        cpuset-cpus = "0"
 
         [limits]
         max-children = 9
         max-pipes = 10
         max-handles = 11
         max-argument-bytes = 8589934592
+        max-groups = 15
         spawns-per-second = 12
         spawn-burst = 13
         max-buffered-bytes = 14

@@ -20,6 +20,7 @@ mod traces;
 
 mod actions;
 mod attributes;
+mod cgroup;
 mod embed;
 mod fork;
 mod grants;

@@ -78,6 +78,35 @@ impl Node {
         )
     }
 
+    /// Bytes, with a unit or none.
+    pub fn bytes(&self, what: &str) -> Result<u64, Problem> {
+        let text = self.text(what)?;
+        let units = [("K", 10), ("M", 20), ("G", 30)];
+        let found = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)));
+        let (number, shift) = found.unwrap_or((text, &0));
+        let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
+        bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+            self.problem(format!("{what} is a number of bytes such as 512M, not `{text}`"))
+        })
+    }
+
+    pub fn count(&self, what: &str) -> Result<u64, Problem> {
+        let text = self.text(what)?;
+        text.parse()
+            .ok()
+            .filter(|count| *count > 0)
+            .ok_or_else(|| self.problem(format!("{what} is a whole number above 0, not `{text}`")))
+    }
+
+    /// Hundredths of a processor.
+    pub fn percent(&self, what: &str) -> Result<u32, Problem> {
+        let text = self.text(what)?;
+        let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
+        percent.filter(|percent| (1..=100_000).contains(percent)).ok_or_else(|| {
+            self.problem(format!("{what} is a part of one processor such as 150%, not `{text}`"))
+        })
+    }
+
     /// Adds the variables to those that are there already.
     pub fn env(&self, env: &mut BTreeMap<String, String>) -> Result<(), Problem> {
         for (key, value) in self.map("`env`")? {

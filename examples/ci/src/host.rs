@@ -1,7 +1,7 @@
 //! What the host gave: directories and grants.
 
-use offspring_guest::{grants, limits};
-use std::collections::BTreeMap;
+use offspring_guest::{grants, groups, limits};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use wasip2::filesystem::preopens::get_directories;
 
@@ -32,12 +32,17 @@ pub struct Host {
 struct Program {
     max_children: Option<u32>,
     cwd: bool,
+    /// Where its steps have groups of their own.
+    group: Option<String>,
 }
 
 impl Host {
     pub fn ask() -> Self {
+        let available: BTreeSet<String> =
+            groups().into_iter().filter(|group| group.available).map(|group| group.name).collect();
         let programs = grants().into_iter().map(|grant| {
-            (grant.name, Program { max_children: grant.max_children, cwd: grant.cwd })
+            let group = grant.group.filter(|group| available.contains(group));
+            (grant.name, Program { max_children: grant.max_children, cwd: grant.cwd, group })
         });
         Self { max_children: limits().max_children, programs: programs.collect() }
     }
@@ -45,6 +50,11 @@ impl Host {
     /// Whether the program may be told where to run.
     pub fn chooses_directory(&self, program: &str) -> bool {
         self.programs.get(program).is_none_or(|program| program.cwd)
+    }
+
+    /// The group that the program's steps may have groups of their own in.
+    pub fn group_of(&self, program: &str) -> Option<&str> {
+        self.programs.get(program)?.group.as_deref()
     }
 
     /// Whether these programs can be started next to those that live. What can
@@ -83,7 +93,7 @@ mod tests {
 
     #[test]
     fn room_is_counted_by_program_and_in_all() {
-        let program = |max_children| Program { max_children, cwd: true };
+        let program = |max_children| Program { max_children, cwd: true, group: None };
         let programs = [("sh", Some(2)), ("git", None)];
         let host = Host {
             max_children: 3,

@@ -2,11 +2,12 @@
 
 use crate::clean::clean;
 use crate::host::Host;
+use crate::limits::Used;
 use crate::outcome::{Outcome, Row, Verdict};
 use crate::process::{Event, Joints, Process};
 use crate::screen::{Screen, name};
 use crate::workflow::{Action, Job};
-use offspring_guest::{PeakMemory, PipeReader};
+use offspring_guest::PipeReader;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -134,6 +135,7 @@ impl<'a> JobRun<'a> {
                 Ok(output) => {
                     let text = format!("$ {}", self.job.steps[step].script);
                     screen.note(self.index, &self.names[step], &clean(text.as_bytes(), false));
+                    self.note_unlimited(step, screen);
                     stdin = output;
                 }
                 Err((outcome, text)) => {
@@ -195,11 +197,21 @@ impl<'a> JobRun<'a> {
         Ok(output)
     }
 
+    /// Says which limits the step runs without.
+    fn note_unlimited(&self, step: usize, screen: &mut Screen) {
+        let begun = &self.job.steps[step];
+        let unlimited = self.live.last().map(|live| live.unlimited(begun)).unwrap_or_default();
+        if !unlimited.is_empty() {
+            let text = format!("without limits of {}: not on this host", unlimited.join(", "));
+            screen.note(self.index, &self.names[step], &text);
+        }
+    }
+
     fn end(
         &mut self,
         step: usize,
         outcome: Outcome,
-        figures: Option<(Duration, Option<(Duration, PeakMemory)>)>,
+        figures: Option<(Duration, Option<Used>)>,
         text: &str,
         screen: &mut Screen,
     ) {

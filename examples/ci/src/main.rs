@@ -10,6 +10,7 @@ mod fields;
 mod graph;
 mod host;
 mod job;
+mod limits;
 mod nearest;
 mod outcome;
 mod parse;

@@ -1,6 +1,7 @@
 //! What became of a step.
 
-use offspring_guest::{Cause, ErrorCode, ExitStatus, PeakMemory, Signal, SpawnError, Stage};
+use crate::limits::Used;
+use offspring_guest::{Cause, ErrorCode, ExitStatus, Signal, SpawnError, Stage};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub struct Row {
     /// How long it took, unless no process was started.
     pub wall: Option<Duration>,
     /// Processor time and memory, where the host knows them.
-    pub used: Option<(Duration, PeakMemory)>,
+    pub used: Option<Used>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -24,6 +25,7 @@ pub enum Outcome {
     Exit(i32),
     Signal(Signal),
     Deadline,
+    OutOfMemory,
     KilledByHost,
     Lost,
     Skipped,
@@ -60,6 +62,7 @@ impl Outcome {
     pub fn ended(status: ExitStatus, feeds_next: bool) -> Self {
         match (status.code(), status.term_signal()) {
             _ if status.cause() == Some(Cause::Deadline) => Self::Deadline,
+            _ if status.cause() == Some(Cause::OutOfMemory) => Self::OutOfMemory,
             _ if status.cause() == Some(Cause::KilledByHost) => Self::KilledByHost,
             (Some(0), _) => Self::Ok,
             (Some(SHELL_PIPE), _) if feeds_next => Self::Ok,
@@ -87,6 +90,7 @@ impl fmt::Display for Outcome {
             Self::Exit(code) => write!(f, "exit {code}"),
             Self::Signal(signal) => write!(f, "{signal}"),
             Self::Deadline => f.write_str("deadline"),
+            Self::OutOfMemory => f.write_str("out of memory"),
             Self::KilledByHost => f.write_str("killed by host"),
             Self::Lost => f.write_str("status lost"),
             Self::Skipped => f.write_str("skipped"),

@@ -2,9 +2,10 @@
 
 use crate::clean::Lines;
 use crate::host::Host;
+use crate::limits::{StepGroup, Used};
 use crate::outcome::Outcome;
 use crate::workflow::{Action, Step};
-use offspring_guest::{Child, Command, PeakMemory, PipeReader, Pollable, Stdio, pipe};
+use offspring_guest::{Child, Command, PipeReader, Pollable, Stdio, pipe};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub struct Process {
     output: Option<PipeReader>,
     started: Instant,
     end: Option<End>,
+    /// Dropped last: it kills what the process left running.
+    group: Option<StepGroup>,
 }
 
 /// What is known when a process has ended.
@@ -33,7 +36,7 @@ pub struct Process {
 pub struct End {
     pub outcome: Outcome,
     pub wall: Duration,
-    pub used: Option<(Duration, PeakMemory)>,
+    pub used: Option<Used>,
     at: Instant,
 }
 
@@ -77,6 +80,10 @@ impl Process {
         if let Some(deadline) = deadline {
             command.deadline(deadline);
         }
+        let group = StepGroup::make(step.limits, program, host)?;
+        if let Some(own) = &group {
+            command.group(&own.group);
+        }
         command.stdin(joints.stdin.map_or(Stdio::null(), Stdio::from));
 
         let (mut child, output) = if joints.feeds_next {
@@ -90,7 +97,7 @@ impl Process {
         };
         let next = child.stdout.take();
         let process =
-            Self { step: index, lines: Lines::default(), child, output, started, end: None };
+            Self { step: index, lines: Lines::default(), child, output, started, end: None, group };
         Ok((process, next))
     }
 
@@ -108,18 +115,33 @@ impl Process {
         output.into_iter().chain([end])
     }
 
+    /// The limits of the step that this host cannot set.
+    pub fn unlimited(&self, step: &Step) -> Vec<&'static str> {
+        match &self.group {
+            Some(group) => group.missing.clone(),
+            None => step.limits.names(),
+        }
+    }
+
     /// Takes note of what happened. Returns what was written.
     pub fn handle(&mut self, event: Event, feeds_next: bool) -> io::Result<Vec<u8>> {
         match event {
             Event::Output => return self.read(),
             Event::Exit => {
                 if let Some(status) = self.child.try_wait()? {
-                    let used = self.child.usage();
+                    let own = self.child.usage();
+                    let own = own.map(|own| (own.user_time + own.system_time, own.peak_memory));
+                    let used = self.group.as_ref().and_then(|group| group.used(own));
+                    let alone = own.map(|(cpu, memory)| Used {
+                        cpu,
+                        memory,
+                        throttled: None,
+                        oom_kills: None,
+                    });
                     self.end = Some(End {
                         outcome: Outcome::ended(status, feeds_next),
                         wall: self.started.elapsed(),
-                        used: used
-                            .map(|used| (used.user_time + used.system_time, used.peak_memory)),
+                        used: used.or(alone),
                         at: Instant::now(),
                     });
                 }

@@ -1,19 +1,23 @@
 //! The table at the end.
 
+use crate::limits::Used;
 use crate::outcome::{Row, Verdict};
 use crate::screen::paint;
 use offspring_guest::PeakMemory;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-const HEAD: [&str; 5] = ["step", "outcome", "wall", "cpu", "memory"];
+const HEAD: [&str; COLUMNS] =
+    ["step", "outcome", "wall", "cpu", "throttled", "memory", "oom kills"];
+
+const COLUMNS: usize = 7;
 
 /// The columns that are read as text; the others are figures.
 const TEXT_COLUMNS: usize = 2;
 
 /// Formats the report of the whole run.
 pub fn table(rows: &[Row], total: Duration, colour: bool) -> String {
-    let cells: Vec<[String; 5]> = rows.iter().map(cells).collect();
+    let cells: Vec<[String; COLUMNS]> = rows.iter().map(cells).collect();
     let mut widths = HEAD.map(|head| head.chars().count());
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -37,8 +41,8 @@ pub fn table(rows: &[Row], total: Duration, colour: bool) -> String {
 }
 
 fn line(
-    cells: &[String; 5],
-    widths: &[usize; 5],
+    cells: &[String; COLUMNS],
+    widths: &[usize; COLUMNS],
     decorate: impl Fn(usize, String) -> String,
 ) -> String {
     let columns = cells.iter().zip(widths).enumerate().map(|(column, (cell, &width))| {
@@ -51,16 +55,26 @@ fn line(
     columns.collect::<Vec<_>>().join("  ")
 }
 
-fn cells(row: &Row) -> [String; 5] {
+fn cells(row: &Row) -> [String; COLUMNS] {
     let outcome = match row.verdict() {
         Verdict::Allowed => format!("{} (allowed)", row.outcome),
         _ => row.outcome.to_string(),
     };
-    let (cpu, peak) = match row.used {
-        Some((cpu, peak)) => (time(cpu), memory(peak)),
-        None => (String::new(), String::new()),
+    let wall = row.wall.map(time).unwrap_or_default();
+    // Without a process there is nothing; what is not counted is a dash.
+    let figure = |cell: &dyn Fn(&Used) -> Option<String>| {
+        let cell = row.used.as_ref().map(|used| cell(used).unwrap_or_else(|| "-".to_owned()));
+        cell.unwrap_or_default()
     };
-    [row.step.clone(), outcome, row.wall.map(time).unwrap_or_default(), cpu, peak]
+    [
+        row.step.clone(),
+        outcome,
+        wall,
+        figure(&|used| Some(time(used.cpu))),
+        figure(&|used| used.throttled.map(time)),
+        figure(&|used| Some(memory(used.memory))),
+        figure(&|used| used.oom_kills.map(|kills| kills.to_string())),
+    ]
 }
 
 fn summary(rows: &[Row], total: Duration, colour: bool) -> String {
@@ -121,7 +135,12 @@ mod tests {
             outcome,
             allowed: false,
             wall: used.map(|(cpu, _)| Duration::from_millis(cpu * 2)),
-            used: used.map(|(cpu, peak)| (Duration::from_millis(cpu), peak)),
+            used: used.map(|(cpu, memory)| Used {
+                cpu: Duration::from_millis(cpu),
+                memory,
+                throttled: None,
+                oom_kills: None,
+            }),
         }
     }
 
@@ -135,11 +154,16 @@ mod tests {
             row("later", Outcome::Skipped, None),
         ];
         rows[1].allowed = true;
+        rows[2].used = rows[2].used.map(|used| Used {
+            throttled: Some(Duration::from_millis(1500)),
+            oom_kills: Some(1),
+            ..used
+        });
         let expected = "
-step                outcome             wall     cpu      memory
-git/log             ok                 24 ms   12 ms  ≤ 12.3 MiB
-git/status --short  exit 3 (allowed)  2.47 s  1.23 s     684 KiB
-build               SIGKILL             6 ms    3 ms    3.00 GiB
+step                outcome             wall     cpu  throttled      memory  oom kills
+git/log             ok                 24 ms   12 ms          -  ≤ 12.3 MiB          -
+git/status --short  exit 3 (allowed)  2.47 s  1.23 s          -     684 KiB          -
+build               SIGKILL             6 ms    3 ms     1.50 s    3.00 GiB          1
 publish             denied: args
 later               skipped
 

@@ -1,6 +1,7 @@
 //! The keys of steps, and what they take over from their job and file.
 
 use crate::fields::identifier;
+use crate::limits::Limits;
 use crate::nearest::hint;
 use crate::words;
 use crate::workflow::{Action, Place, Problem, Step};
@@ -18,6 +19,7 @@ const STEP_KEYS: &[&str] = &[
     "working-directory",
     "timeout-minutes",
     "continue-on-error",
+    "limits",
     "stdin",
 ];
 
@@ -150,6 +152,7 @@ fn step<'a>(node: &'a Node, defaults: &Defaults) -> Result<Parsed<'a>, Problem> 
         directory: defaults.directory.clone(),
         timeout: None,
         continue_on_error: false,
+        limits: Limits::default(),
         piped: false,
     };
     for (key, value) in node.map("a step")? {
@@ -164,6 +167,7 @@ fn step<'a>(node: &'a Node, defaults: &Defaults) -> Result<Parsed<'a>, Problem> 
             "working-directory" => step.directory = Some(directory(value)?),
             "timeout-minutes" => step.timeout = Some(value.minutes("`timeout-minutes`")?),
             "continue-on-error" => step.continue_on_error = value.flag("`continue-on-error`")?,
+            "limits" => step.limits = limits(value)?,
             "stdin" => stdin = Some((value.place, source(value)?)),
             _ => return Err(key.unknown("a step", STEP_KEYS, STEP_UNSUPPORTED)),
         }
@@ -195,6 +199,19 @@ fn checkout(node: &Node) -> Result<&str, Problem> {
     Err(node.problem(format!(
         "the action `{action}` cannot run here, only be replaced: `run` a program instead"
     )))
+}
+
+fn limits(node: &Node) -> Result<Limits, Problem> {
+    let mut limits = Limits::default();
+    for (key, value) in node.map("`limits`")? {
+        match key.text.as_str() {
+            "memory" => limits.memory = Some(value.bytes("`memory`")?),
+            "pids" => limits.pids = Some(value.count("`pids`")?),
+            "cpu" => limits.cpu = Some(value.percent("`cpu`")?),
+            _ => return Err(key.unknown("`limits`", &["memory", "pids", "cpu"], &[])),
+        }
+    }
+    Ok(limits)
 }
 
 fn directory(node: &Node) -> Result<String, Problem> {

@@ -1,6 +1,7 @@
 //! What a workflow file says, resolved: environments merged, defaults filled
 //! in, names turned into indices. Nothing here was run.
 
+use crate::limits::Limits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct Step {
     pub directory: Option<String>,
     pub timeout: Option<Duration>,
     pub continue_on_error: bool,
+    pub limits: Limits,
     /// Whether it reads what the step before it writes, at the same time.
     pub piped: bool,
 }

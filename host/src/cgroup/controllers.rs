@@ -96,7 +96,7 @@ impl Controllers {
 }
 
 /// Enables every controller that a cgroup has for those beneath it.
-fn open_up(cgroup: &Cgroup) -> Result<(), CgroupErrorKind> {
+pub(super) fn open_up(cgroup: &Cgroup) -> Result<(), CgroupErrorKind> {
     let of = |error: CgroupError| error.kind();
     let have = cgroup.controllers().map_err(of)?;
     let enabled = cgroup.enabled_controllers().map_err(of)?;

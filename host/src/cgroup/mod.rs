@@ -6,6 +6,8 @@
 //! started; who has controllers in it can also limit and measure.
 
 mod controllers;
+mod group;
+mod groups;
 mod owned;
 mod place;
 mod sweep;
@@ -13,5 +15,8 @@ mod sweep;
 mod tests;
 
 pub use controllers::{Controllers, Lack};
+pub use group::Cgroup;
+pub(crate) use group::{Node, NotMade};
+pub(crate) use groups::{Groups, Leaf};
 pub use owned::OwnedCgroup;
 pub use place::{NoPlace, Place};

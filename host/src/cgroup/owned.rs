@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind};
 
+use super::controllers::open_up;
 use super::place::Place;
 
 /// A cgroup in our place. Dropping it kills every process in it and beneath
@@ -60,6 +61,12 @@ impl OwnedCgroup {
         let cgroup = parent.create(&name)?;
         let removal = Removal { parent: parent.clone(), name, _within: within };
         Ok(OwnedCgroup { cgroup, removal: Some(removal) })
+    }
+
+    /// Enables every controller that it has for those beneath it.
+    pub(super) fn open_up(&self) {
+        // What cannot be had is missed by who wants to use it.
+        let _ = open_up(&self.cgroup);
     }
 
     /// The cgroup.

@@ -7,10 +7,11 @@ use offspring_spawn::{Resource, Rlimit, Signal};
 
 use super::bounds::exceeds;
 use super::grant::{Arguments, Cwd, Grant};
+use super::group::GrantGroup;
 use super::text::{listed, near_miss, quoted};
 use super::words::{Attribute, FileAction};
 use super::{Policy, never, stdio};
-use crate::plan::{Plan, PlanCwd};
+use crate::plan::{Plan, PlanCwd, PlanGroup};
 use crate::request::{Attributes, Request, StdioKind};
 
 /// A policy's refusal.
@@ -57,6 +58,8 @@ pub enum Rule {
     Detach,
     /// A signal.
     Signals,
+    /// The choice of a cgroup.
+    Group,
 }
 
 impl Rule {
@@ -74,6 +77,7 @@ impl Rule {
             Rule::Rlimits => "rlimits",
             Rule::Detach => "detach",
             Rule::Signals => "signals",
+            Rule::Group => "group",
         }
     }
 }
@@ -90,7 +94,7 @@ impl Policy {
     /// The request has been found well formed by [`Request::validate`]. The
     /// first rule that refuses is told, in this order: `program`, `args`,
     /// `env`, `env-allow`, `cwd`, `stdio` (input, output, error, terminal),
-    /// `file-actions`, `attributes`, `rlimits`, `detach`.
+    /// `file-actions`, `attributes`, `rlimits`, `detach`, `group`.
     pub fn check(&self, request: &Request) -> Result<Plan, Denied> {
         // Without `..`: what is added to a request cannot be forgotten here.
         let Request {
@@ -106,6 +110,7 @@ impl Policy {
             attributes,
             deadline,
             detach,
+            group,
         } = request;
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
@@ -123,6 +128,7 @@ impl Policy {
             deadline: grant.get_deadline().into_iter().chain(*deadline).min(),
             grace: grant.get_grace().unwrap_or_default(),
             detach: grant.plan_detach(*detach)?,
+            group: grant.plan_group(group.as_deref())?,
         })
     }
 
@@ -139,13 +145,15 @@ impl Policy {
 
 impl Grant {
     fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
-        match detach && !self.get_detach() {
-            true => {
-                let name = quoted(self.name());
-                Err(deny(Rule::Detach, format!("{name} may not live on without its handle")))
-            }
-            false => Ok(detach),
+        let name = quoted(self.name());
+        if detach && !self.get_detach() {
+            return Err(deny(Rule::Detach, format!("{name} may not live on without its handle")));
         }
+        if detach && *self.get_group() != GrantGroup::Unset {
+            let message = format!("{name} may not live on: it is in a group, which ends");
+            return Err(deny(Rule::Detach, message));
+        }
+        Ok(detach)
     }
 
     /// Checks whether the guest may send this signal to a child of this grant.
@@ -274,6 +282,24 @@ impl Grant {
                 let allowed = if allowed.is_empty() { "none" } else { &allowed };
                 let message = format!("{word} may not be chosen for {program}; allowed: {allowed}");
                 Err(deny(Rule::Attributes, message))
+            }
+        }
+    }
+
+    fn plan_group(&self, chosen: Option<&str>) -> Result<PlanGroup, Denied> {
+        match (self.get_group(), chosen) {
+            (GrantGroup::Unset, None) => Ok(PlanGroup::None),
+            (GrantGroup::Required | GrantGroup::Preferred, None) => Ok(PlanGroup::Own),
+            (GrantGroup::Named(name), None) => Ok(PlanGroup::Granted(name.clone())),
+            (GrantGroup::Named(name), Some(chosen)) if name == chosen => Ok(PlanGroup::Guest),
+            (GrantGroup::Named(name), Some(_)) => {
+                let (program, name) = (quoted(self.name()), quoted(name));
+                let message = format!("{program} may be started in {name} and beneath it only");
+                Err(deny(Rule::Group, message))
+            }
+            (GrantGroup::Unset | GrantGroup::Required | GrantGroup::Preferred, Some(_)) => {
+                let message = format!("the group of {} may not be chosen", quoted(self.name()));
+                Err(deny(Rule::Group, message))
             }
         }
     }

@@ -13,11 +13,11 @@ use super::limits::Limits;
 use super::table::{Entry, Source, Value, entries};
 use super::text::quoted;
 use super::words::{Attribute, FileAction, RESOURCES};
-use super::{Policy, stdio};
+use super::{Policy, group_file, stdio};
 
 // The keys of each table, for the error that an unknown one is. A test keeps
 // them in step with the matches below.
-pub(super) const FILE: &[&str] = &["program", "fork", "limits"];
+pub(super) const FILE: &[&str] = &["program", "group", "fork", "limits"];
 pub(super) const PROGRAM: &[&str] = &[
     "path",
     "arg0",
@@ -36,6 +36,7 @@ pub(super) const PROGRAM: &[&str] = &[
     "deadline",
     "grace",
     "detach",
+    "group",
 ];
 pub(super) const LIMITS: &[&str] = &[
     "max-children",
@@ -43,6 +44,7 @@ pub(super) const LIMITS: &[&str] = &[
     "max-handles",
     "max-buffered-bytes",
     "max-argument-bytes",
+    "max-groups",
     "spawns-per-second",
     "spawn-burst",
 ];
@@ -60,10 +62,16 @@ pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
                 }
             }
             "fork" => policy = policy.forks(max_forks(&entry)?),
+            "group" => {
+                for group in entry.value.table()? {
+                    policy = policy.group(group_file::group(&group)?)?;
+                }
+            }
             "limits" => policy = policy.limits(limits(&entry.value)?),
             _ => return Err(entry.unknown(FILE)),
         }
     }
+    policy.check_groups()?;
     Ok(policy)
 }
 
@@ -97,6 +105,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             "deadline" => grant.deadline(value.duration()?),
             "grace" => grant.grace(value.duration()?),
             "detach" => grant.detach(value.boolean()?),
+            "group" => grant.group_found(group_file::grant_group(value)?, value.location()),
             _ => return Err(entry.unknown(PROGRAM)),
         };
     }
@@ -199,6 +208,7 @@ fn limits(table: &Value<'_>) -> Result<Limits, PolicyError> {
             "max-pipes" => limits.max_pipes = entry.value.number(0)?,
             "max-handles" => limits.max_handles = entry.value.number(1)?,
             "max-buffered-bytes" => limits.max_buffered_bytes = entry.value.number(0)?,
+            "max-groups" => limits.max_groups = entry.value.number(0)?,
             "max-argument-bytes" => limits.max_argument_bytes = entry.value.number(1)?,
             "spawns-per-second" => limits.spawns_per_second = entry.value.number(1)?,
             "spawn-burst" => limits.spawn_burst = Some(entry.value.number(1)?),

@@ -8,6 +8,7 @@ use offspring_spawn::{Resource, Signal};
 
 use super::env::EnvPattern;
 use super::error::Location;
+use super::group::GrantGroup;
 use super::stdio::StdioKinds;
 use super::words::{Attribute, FileAction, resource_word};
 use crate::request::StdioKind;
@@ -45,6 +46,8 @@ pub struct Grant {
     deadline: Option<Duration>,
     grace: Option<Duration>,
     detach: bool,
+    group: GrantGroup,
+    group_location: Option<Location>,
 }
 
 /// The arguments that a grant allows.
@@ -96,6 +99,8 @@ impl Grant {
             deadline: None,
             grace: None,
             detach: false,
+            group: GrantGroup::default(),
+            group_location: None,
         }
     }
 
@@ -230,6 +235,13 @@ impl Grant {
         self
     }
 
+    /// Sets which cgroup each child is started in. Default:
+    /// [`GrantGroup::Unset`].
+    pub fn group(mut self, group: GrantGroup) -> Grant {
+        self.group = group;
+        self
+    }
+
     /// The name that a guest uses.
     pub fn name(&self) -> &str {
         &self.name
@@ -332,6 +344,22 @@ impl Grant {
     /// Whether the guest may let children live on.
     pub fn get_detach(&self) -> bool {
         self.detach
+    }
+
+    /// Which cgroup each child is started in.
+    pub fn get_group(&self) -> &GrantGroup {
+        &self.group
+    }
+
+    /// Where the group stands, for a grant that was read from a file.
+    pub fn group_location(&self) -> Option<&Location> {
+        self.group_location.as_ref()
+    }
+
+    /// Sets the group that stands here in a file.
+    pub(super) fn group_found(mut self, group: GrantGroup, location: Location) -> Grant {
+        self.group_location = Some(location);
+        self.group(group)
     }
 
     /// Sets the path that stands here in a file.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::env::is_name;
 use super::grant::{Cwd, Grant};
+use super::group::Group;
 use super::text::quoted;
 use super::words::Attribute;
 use crate::request::NAME_MAX;
@@ -113,6 +114,34 @@ impl Grant {
             let word = raise.as_str();
             let rule = "is of no use without `nice` or `scheduler`";
             return item("attributes", word, format!("{} {rule}", quoted(word)));
+        }
+        Ok(())
+    }
+}
+
+/// The longest name of a group, in bytes.
+const GROUP_NAME_MAX: usize = 64;
+
+/// Whether a group may have this name: it becomes the name of a directory,
+/// whoever gives it.
+pub(crate) fn is_group_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=GROUP_NAME_MAX).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+impl Group {
+    /// Checks what types leave open.
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        let name = self.name();
+        if matches!(name, "required" | "preferred") {
+            let message = format!("a group cannot be called {}, which has a meaning", quoted(name));
+            return value("group", message);
+        }
+        if !is_group_name(name) {
+            let rule = format!(
+                "a group's name has 1 to {GROUP_NAME_MAX} letters and digits of ASCII, `-` and `_`"
+            );
+            return value("group", format!("{rule}, unlike {}", quoted(name)));
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 /// max-handles = 65536
 /// max-buffered-bytes = 16777216
 /// max-argument-bytes = 1048576
+/// max-groups = 64
 /// spawns-per-second = 1000
 /// spawn-burst = 1000
 /// ```
@@ -33,8 +34,11 @@ pub struct Limits {
     /// have, each string counted with its terminating NUL. Default: 1 MiB,
     /// half of what Linux accepts with the usual limit on the stack.
     pub max_argument_bytes: u64,
+    /// How many cgroups of its own the guest may hold at once. Default: 64.
+    pub max_groups: u32,
     /// How many children the guest may start in a second, on average, forks
-    /// included. What the policy refuses does not count, what the kernel refuses does. Default:
+    /// included. What the policy refuses does not count, what the kernel refuses
+    /// does. Default:
     /// 1000.
     pub spawns_per_second: u32,
     /// How many children the guest may start at once after a pause. Default: as
@@ -50,6 +54,7 @@ impl Default for Limits {
             max_handles: 65_536,
             max_buffered_bytes: 16 << 20,
             max_argument_bytes: 1 << 20,
+            max_groups: 64,
             spawns_per_second: 1000,
             spawn_burst: None,
         }
@@ -74,6 +79,7 @@ impl Limits {
             max_handles: self.max_handles.min(other.max_handles),
             max_buffered_bytes: self.max_buffered_bytes.min(other.max_buffered_bytes),
             max_argument_bytes: self.max_argument_bytes.min(other.max_argument_bytes),
+            max_groups: self.max_groups.min(other.max_groups),
             spawns_per_second: self.spawns_per_second.min(other.spawns_per_second),
             spawn_burst,
         }

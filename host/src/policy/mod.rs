@@ -22,9 +22,17 @@
 //! deadline = "1m30s"               # in h, m, s, ms
 //! grace = "2s"                     # between SIGTERM and SIGKILL
 //! detach = false                   # whether children may live on
+//! group = "build"                  # or "required", "preferred": each its own
 //!
-//! [fork]                           # default: the guest may not fork
-//! max = 8                          # processes at once besides the first
+//! [group.build]                    # a cgroup, which its children share
+//! mode = "preferred"               # default: "required"
+//! memory-max = "512M"              # so also memory-high, memory-low, swap-max
+//! oom-group = true
+//! pids-max = 64
+//! cpu-max = "150%"                 # of one processor
+//! cpu-weight = 50                  # 100 is everybody's; so also io-weight
+//! cpuset-cpus = "0-3"              # so also cpuset-mems
+//! io-max."/dev/sda" = { read-bytes = "10M", writes = 100 }   # per second
 //!
 //! [limits]                         # the defaults:
 //! max-children = 64
@@ -32,8 +40,12 @@
 //! max-handles = 65536
 //! max-buffered-bytes = 16777216
 //! max-argument-bytes = 1048576
+//! max-groups = 64
 //! spawns-per-second = 1000         # and `spawn-burst` at once: as many
 //! ```
+//!
+//! A guest without groups may be let fork: `fork = { max = 8 }` is how many
+//! processes there may be at once besides the first.
 //!
 //! What is absent is denied. What is unknown is an error.
 //!
@@ -46,9 +58,12 @@ mod env;
 mod error;
 mod file;
 mod grant;
+mod group;
+mod group_file;
 mod invalid;
 mod limits;
 mod never;
+mod quantity;
 mod stdio;
 mod table;
 pub(crate) mod text;
@@ -64,13 +79,15 @@ pub use check::{Denied, Rule};
 pub use env::{EnvPattern, InvalidEnvPattern};
 pub use error::{Location, PolicyError};
 pub use grant::{Arguments, Cwd, Grant};
+pub use group::{GrantGroup, Group, GroupSetting};
+pub(crate) use invalid::is_group_name;
 pub use limits::Limits;
 pub use stdio::StdioKinds;
 pub use words::{Attribute, FileAction};
 
 pub(crate) use stdio::word as stdio_word;
 
-use text::quoted;
+use text::{near_miss, quoted};
 
 /// What one guest may start.
 ///
@@ -78,6 +95,7 @@ use text::quoted;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     grants: Vec<Grant>,
+    groups: Vec<Group>,
     // None where nobody has set any, so that merging need not guess.
     limits: Option<Limits>,
     max_forks: Option<u16>,
@@ -121,6 +139,21 @@ impl Policy {
         Ok(self)
     }
 
+    /// Adds a group.
+    ///
+    /// Fails when the policy has one of this name already, or when no group can
+    /// have it.
+    pub fn group(mut self, group: Group) -> Result<Policy, PolicyError> {
+        let error = |message| PolicyError::new(group.location(), message);
+        let name = quoted(group.name());
+        group.validate().map_err(|invalid| error(invalid.message))?;
+        if self.get_group(group.name()).is_some() {
+            return Err(error(format!("group {name} is there twice")));
+        }
+        self.groups.push(group);
+        Ok(self)
+    }
+
     /// Sets the limits. Default: those of [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Policy {
         self.limits = Some(limits);
@@ -137,10 +170,13 @@ impl Policy {
     /// Adds the grants of another policy. Where both set limits, the smaller
     /// of each counts, and where both let the guest fork, the smaller number.
     ///
-    /// Fails when both have a grant of the same name.
+    /// Fails when both have a grant, or a group, of the same name.
     pub fn merge(mut self, other: Policy) -> Result<Policy, PolicyError> {
         for grant in other.grants {
             self = self.grant(grant)?;
+        }
+        for group in other.groups {
+            self = self.group(group)?;
         }
         self.limits = match (self.limits, other.limits) {
             (Some(own), Some(other)) => Some(own.min(other)),
@@ -169,6 +205,42 @@ impl Policy {
     /// The grant of this name.
     pub fn get(&self, name: &str) -> Option<&Grant> {
         self.grants.iter().find(|grant| grant.name() == name)
+    }
+
+    /// Every group, in the order that they were added or stand in the file.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group of this name.
+    pub fn get_group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name() == name)
+    }
+
+    /// Checks that every group that a grant names is there, and that a guest with
+    /// groups may not fork: a copy of the host would end the groups of both. Reading
+    /// a file and building a context do so.
+    pub fn check_groups(&self) -> Result<(), PolicyError> {
+        let mut grants = self.grants.iter();
+        let grouped = grants.find(|grant| *grant.get_group() != GrantGroup::Unset);
+        if self.max_forks.is_some() && (grouped.is_some() || !self.groups.is_empty()) {
+            let location = grouped.and_then(Grant::group_location);
+            let message = "a guest that may `fork` can have no `group`";
+            return Err(PolicyError::new(location, message));
+        }
+        for grant in &self.grants {
+            if let GrantGroup::Named(name) = grant.get_group()
+                && self.get_group(name).is_none()
+            {
+                let names = self.groups.iter().map(Group::name).chain(["required", "preferred"]);
+                let hint = near_miss(name, names)
+                    .map_or_else(String::new, |near| format!(", did you mean {}?", quoted(near)));
+                let name = quoted(name);
+                let message = format!("there is no group {name}{hint}");
+                return Err(PolicyError::new(grant.group_location(), message));
+            }
+        }
+        Ok(())
     }
 
     /// The limits.

@@ -60,6 +60,10 @@ impl<'t> Entry<'t> {
         self.key.get_ref()
     }
 
+    pub fn location(&self) -> Location {
+        self.source.location(self.key.span())
+    }
+
     /// An error at the key.
     pub fn error(&self, message: impl Into<String>) -> PolicyError {
         self.source.error(self.key.span(), message)
@@ -128,6 +132,10 @@ impl<'t> Value<'t> {
 
     pub fn string(&self) -> Result<&'t str, PolicyError> {
         self.value.get_ref().as_str().ok_or_else(|| self.must_be("a string"))
+    }
+
+    pub fn is_string(&self) -> bool {
+        self.value.get_ref().is_str()
     }
 
     /// What a word stands for.

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod file;
+mod groups;
 mod random;
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use offspring_spawn::{Resource, Signal};
 
 use super::*;
-use crate::plan::{Plan, PlanCwd};
+use crate::plan::{Plan, PlanCwd, PlanGroup};
 use crate::request::{Attributes, Request, StdioKind};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,6 +49,7 @@ fn a_new_policy_allows_nothing() {
     let limits = Limits::default();
     assert_eq!((limits.max_children, limits.max_pipes, limits.max_handles), (64, 256, 65_536));
     assert_eq!((limits.max_buffered_bytes, limits.max_argument_bytes), (16 << 20, 1 << 20));
+    assert_eq!(limits.max_groups, 64);
     assert_eq!((limits.spawns_per_second, limits.burst()), (1000, 1000));
 }
 
@@ -69,6 +71,7 @@ fn a_new_grant_allows_the_bare_program() {
         deadline: None,
         grace: Duration::ZERO,
         detach: false,
+        group: PlanGroup::None,
     };
     assert_eq!(plan, Ok(expected));
 }
@@ -256,6 +259,7 @@ fn what_is_planned() {
         deadline: Some(10 * SECOND),
         grace: 2 * SECOND,
         detach: true,
+        group: PlanGroup::None,
     };
     assert_eq!(policy.check(&request), Ok(expected));
     assert_eq!(policy.check(&self::request("sh")).unwrap().argv, ["-sh"]);
@@ -362,6 +366,7 @@ fn merging() {
         max_handles: 1 << 20,
         max_buffered_bytes: 1 << 30,
         max_argument_bytes: 1 << 30,
+        max_groups: 65,
         spawns_per_second: 10,
         spawn_burst: Some(2000),
     };

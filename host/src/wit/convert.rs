@@ -36,6 +36,7 @@ pub(super) fn error_code(errno: Errno) -> ErrorCode {
         Errno::AGAIN => ErrorCode::TooManyProcesses,
         Errno::NOMEM => ErrorCode::InsufficientMemory,
         Errno::IO => ErrorCode::Io,
+        Errno::BUSY => ErrorCode::Busy,
         Errno::NOSYS | Errno::OPNOTSUPP => ErrorCode::Unsupported,
         other => ErrorCode::Other(errno_name(other).map(str::to_owned)),
     }
@@ -68,6 +69,7 @@ pub(super) fn too_many_resources() -> spawn::SpawnError {
 pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
     let message = error.to_string();
     let kernel = |stage, errno| (stage, error_code(errno), errno_name(errno).map(str::to_owned));
+    let group = || spawn::Stage::Attribute("group".to_owned());
     let (stage, code, errno) = match error {
         LaunchError::Malformed(Malformed::ArgumentListTooLong { .. }) => {
             (spawn::Stage::Request, ErrorCode::ArgumentListTooLong, None)
@@ -84,6 +86,9 @@ pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
         LaunchError::ShutDown => {
             (spawn::Stage::Policy("host".to_owned()), ErrorCode::AccessDenied, None)
         }
+        LaunchError::Frozen => kernel(group(), Errno::BUSY),
+        LaunchError::GroupFull => (group(), ErrorCode::LimitReached, Some("EAGAIN".to_owned())),
+        LaunchError::Group(error) => kernel(group(), error.errno()),
         LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
         LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
         LaunchError::Bounds(errno) => kernel(spawn::Stage::Attribute("bounds".to_owned()), errno),
@@ -140,6 +145,7 @@ pub(super) fn exit_status(exit: Exit) -> types::ExitStatus {
             // Nobody can ask by a handle that is gone.
             Cause::Killed | Cause::Dropped => types::Cause::Killed,
             Cause::KilledByHost => types::Cause::KilledByHost,
+            Cause::OutOfMemory => types::Cause::OutOfMemory,
         }),
     }
 }
@@ -161,7 +167,7 @@ pub(super) fn resource_usage(usage: offspring_spawn::ResourceUsage) -> types::Re
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

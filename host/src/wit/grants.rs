@@ -5,12 +5,24 @@ use offspring_spawn::Kernel;
 use super::attributes::rlimit_kind;
 use super::convert::signal_name;
 use crate::bindings::grants::{self, Attributes, Features, FileActions, StdioKinds};
-use crate::policy::{Arguments, Attribute, Cwd, FileAction, Grant, StdioKinds as Kinds};
+use crate::policy::{
+    Arguments, Attribute, Cwd, FileAction, Grant, GrantGroup, StdioKinds as Kinds,
+};
 use crate::view::ProcessCtxView;
 
 impl grants::Host for ProcessCtxView<'_> {
     fn get_grants(&mut self) -> wasmtime::Result<Vec<grants::Grant>> {
         Ok(self.ctx.policy.grants().iter().map(grant).collect())
+    }
+
+    fn get_groups(&mut self) -> wasmtime::Result<Vec<grants::Group>> {
+        let groups = self.ctx.policy.groups().iter().map(|group| {
+            let node = self.ctx.groups.get(group.name());
+            let enabled = node.and_then(|node| node.cgroup().enabled_controllers().ok());
+            let controllers = enabled.iter().flatten().map(ToString::to_string).collect();
+            grants::Group { name: group.name().to_owned(), available: node.is_some(), controllers }
+        });
+        Ok(groups.collect())
     }
 
     fn get_limits(&mut self) -> wasmtime::Result<grants::Limits> {
@@ -21,6 +33,7 @@ impl grants::Host for ProcessCtxView<'_> {
             max_handles: limits.max_handles,
             max_buffered_bytes: limits.max_buffered_bytes,
             max_argument_bytes: limits.max_argument_bytes,
+            max_groups: limits.max_groups,
             spawns_per_second: limits.spawns_per_second,
             spawn_burst: limits.burst(),
         })
@@ -68,6 +81,10 @@ fn grant(grant: &Grant) -> grants::Grant {
         deadline: grant
             .get_deadline()
             .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+        group: match grant.get_group() {
+            GrantGroup::Named(name) => Some(name.clone()),
+            GrantGroup::Unset | GrantGroup::Required | GrantGroup::Preferred => None,
+        },
     }
 }
 

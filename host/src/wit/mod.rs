@@ -2,7 +2,9 @@
 //! puts the answer into the words of the interface.
 
 mod attributes;
+mod cgroup;
 mod convert;
+mod convert_cgroup;
 mod errno;
 mod file_actions;
 mod fork;

@@ -13,6 +13,7 @@ use super::convert::{error_code, launch_error, refusal, too_many_resources};
 use crate::audit::Refusal;
 use crate::bindings::spawn::{self, Input, Output, Passed, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
+use crate::cgroup::Cgroup;
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::file_actions::{FileActions, number};
@@ -224,6 +225,14 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
             spawn::ExitSignal::Chld => ExitSignal::Chld,
             spawn::ExitSignal::None => ExitSignal::None,
         });
+        Ok(())
+    }
+
+    fn group(&mut self, this: Resource<Command>, group: Resource<Cgroup>) -> wasmtime::Result<()> {
+        let group = Arc::clone(self.table.get(&group)?.node());
+        let command = self.table.get_mut(&this)?;
+        command.request.group = Some(group.granted_name().to_owned());
+        command.group = Some(group);
         Ok(())
     }
 

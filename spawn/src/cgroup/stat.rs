@@ -50,8 +50,9 @@ pub struct PidsStat {
     pub peak: Option<u64>,
     /// `pids.max`.
     pub max: Limit,
-    /// How often one more was refused.
-    pub refused: u64,
+    /// How often one more was refused, here and beneath (Linux 6.11). Older
+    /// kernels count it only where a process tried.
+    pub refused: Option<u64>,
 }
 
 /// What a cgroup and all beneath it did with one block device.
@@ -143,12 +144,14 @@ impl Cgroup {
         let Some(current) = self.number("pids.current")? else {
             return Ok(None);
         };
-        let events = self.read_if_any("pids.events")?.unwrap_or_default();
+        // Where there is the local count too, this one is of all beneath.
+        let is_of_all = self.read_if_any("pids.events.local")?.is_some();
+        let events = self.read_if_any("pids.events")?.filter(|_| is_of_all);
         Ok(Some(PidsStat {
             current,
             peak: self.number("pids.peak")?,
             max: self.limit("pids.max")?.unwrap_or_default(),
-            refused: value_of(&events, "max").unwrap_or(0),
+            refused: events.and_then(|events| value_of(&events, "max")),
         }))
     }
 

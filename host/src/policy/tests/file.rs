@@ -5,6 +5,7 @@ use std::time::Duration;
 use offspring_spawn::{Resource, Signal};
 
 use crate::policy::file::{FILE, FORK, LIMITS, PROGRAM};
+use crate::policy::group_file::{GROUP, IO_MAX};
 use crate::policy::text::listed;
 use crate::policy::*;
 use crate::request::StdioKind;
@@ -28,6 +29,7 @@ spawns-per-second = 10
 deadline = "1m30s"
 grace = "2s"
 detach = true
+group = "preferred"
 
 [program.aaa]
 path = "aaa"
@@ -38,15 +40,13 @@ env-allow = ["*"]
 [program.aaa.env]
 A = "1"
 
-[fork]
-max = 8
-
 [limits]
 max-children = 0x10
 max-pipes = 0
 max-handles = 1
 max-buffered-bytes = 0
 max-argument-bytes = 65_536
+max-groups = 3
 spawns-per-second = 7
 spawn-burst = 2
 "#;
@@ -59,6 +59,7 @@ fn everything_as_in_code() {
     assert_eq!(location.to_string(), "p.toml:3:8");
     let cwd_location = git.cwd_location().unwrap().clone();
     assert_eq!(cwd_location.to_string(), "p.toml:9:7");
+    let group_location = git.group_location().unwrap().clone();
     let expected = Grant::new("git", "ignored")
         .arg0("git")
         .arguments(Arguments::Any)
@@ -80,12 +81,13 @@ fn everything_as_in_code() {
         .deadline(Duration::from_secs(90))
         .grace(Duration::from_secs(2))
         .detach(true)
+        .group_found(GrantGroup::Preferred, group_location)
         .found("/usr/bin/git", location);
     assert_eq!(*git, expected);
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:22:8");
+    assert_eq!(location.to_string(), "p.toml:23:8");
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
         .env("A", "1")
@@ -101,11 +103,14 @@ fn everything_as_in_code() {
         max_handles: 1,
         max_buffered_bytes: 0,
         max_argument_bytes: 65536,
+        max_groups: 3,
         spawns_per_second: 7,
         spawn_burst: Some(2),
     };
     assert_eq!(policy.get_limits(), limits);
-    assert_eq!(policy.get_forks(), Some(8));
+    assert_eq!(policy.get_forks(), None);
+    let forks = Policy::parse("p.toml", "[fork]\nmax = 8").unwrap();
+    assert_eq!(forks.get_forks(), Some(8));
 }
 
 #[test]
@@ -140,12 +145,13 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[program.a]\npath = \"a\"\n[program.a]\n", "3:10: `a` is given twice"),
     ("program.a.path = 'a'\r\n[program.a]", "2:10: `a` is given twice"),
     ("[limits]\nmax-pipes = 1\nmax-pipes = 1", "3:1: `max-pipes` is given twice"),
-    ("version = 1", "1:1: unknown key `version`; known here: `program`, `fork`, `limits`"),
+    ("version = 1", "1:1: unknown key `version`; known here: `program`, `group`, `fork`, `limits`"),
     ("[programs.git]", "1:2: unknown key `programs`, did you mean `program`?"),
     ("\u{feff}[limit]", "1:2: unknown key `limit`, did you mean `limits`?"),
+    ("[limits]\n\n[groups.build]", "3:2: unknown key `groups`, did you mean `group`?"),
     (
-        "[limits]\n\n[group.build]",
-        "3:2: unknown key `group`; known here: `program`, `fork`, `limits`",
+        "[limits]\n\n[sandbox.build]",
+        "3:2: unknown key `sandbox`; known here: `program`, `group`, `fork`, `limits`",
     ),
     ("fork = 8", "1:8: `fork` must be a table, not 8"),
     ("fork = { max = 0 }", "1:16: `max` must be a whole number from 1 to 65535, not 0"),
@@ -177,7 +183,8 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[limits]\nmemory = 1",
         "2:1: unknown key `memory`; known here: `max-children`, `max-pipes`, `max-handles`, \
-         `max-buffered-bytes`, `max-argument-bytes`, `spawns-per-second`, `spawn-burst`",
+         `max-buffered-bytes`, `max-argument-bytes`, `max-groups`, `spawns-per-second`, \
+         `spawn-burst`",
     ),
     (
         "[limits]\nspawns-per-second = 0",
@@ -204,7 +211,10 @@ const MISTAKES: &[(&str, &str)] = &[
 /// As above, with every line the third of a grant; `{keys}` stands for all that
 /// a grant may have.
 const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
-    ("group = 'build'", "3:1: unknown key `group`; known here: {keys}"),
+    ("groop = 'build'", "3:1: unknown key `groop`, did you mean `group`?"),
+    ("group = 'build'", "3:9: there is no group `build`"),
+    ("group = 'requierd'", "3:9: there is no group `requierd`, did you mean `required`?"),
+    ("group = 1", "3:9: `group` must be a string, not 1"),
     ("  env_allow = []", "3:3: unknown key `env_allow`, did you mean `env-allow`?"),
     ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
     ("detach = 'yes'", "3:10: `detach` must be true or false, not \"yes\""),
@@ -336,9 +346,15 @@ fn paths() {
 
 #[test]
 fn every_known_key_is_read() {
-    for (table, keys) in
-        [("", FILE), ("program.git.", PROGRAM), ("fork.", FORK), ("limits.", LIMITS)]
-    {
+    let tables = [
+        ("", FILE),
+        ("program.git.", PROGRAM),
+        ("fork.", FORK),
+        ("limits.", LIMITS),
+        ("group.g.", GROUP),
+        ("group.g.io-max.\"/dev/sda\".", IO_MAX),
+    ];
+    for (table, keys) in tables {
         for key in keys {
             // Wrong for every key, but known to all.
             let error = Policy::parse("p", &format!("{table}{key} = nan")).unwrap_err();

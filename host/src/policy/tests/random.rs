@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attributes;
 use super::file::EVERYTHING;
-use crate::plan::PlanCwd;
+use crate::plan::{PlanCwd, PlanGroup};
 use crate::policy::*;
 use crate::request::{Attributes, Request, StdioKind};
 
@@ -103,6 +103,9 @@ fn request(random: &mut Random) -> Request {
         attributes: attributes(random),
         deadline: random.pick(&[None, Some(Duration::ZERO), Some(Duration::MAX)]),
         detach: random.pick(&[false, false, false, false, false, true]),
+        group: random
+            .pick(&[None, None, None, None, None, None, Some("a"), Some("b")])
+            .map(str::to_owned),
     }
 }
 
@@ -121,7 +124,7 @@ fn attributes(random: &mut Random) -> Attributes {
 fn a_plan_has_nothing_that_was_not_granted() {
     let mut random = Random(1);
     let mut planned = 0;
-    for _ in 0..40_000 {
+    for _ in 0..60_000 {
         let mut policy = Policy::new();
         for name in ["git", "sh"] {
             policy = policy.grant(grant(&mut random, name)).unwrap();
@@ -170,6 +173,8 @@ fn a_plan_has_nothing_that_was_not_granted() {
             assert!(granted || chosen != plan.attributes, "{word:?}");
         }
         assert_eq!(plan.cwd == PlanCwd::Guest, request.cwd);
+        assert_eq!(plan.group == PlanGroup::Guest, request.group.is_some());
+        assert!(request.group.is_none() || request.group.as_deref() == Some("a"));
         assert!(!request.cwd || *grant.get_cwd() == Cwd::Preopens);
         assert_eq!(plan.detach, request.detach);
         assert!(grant.get_detach() || !plan.detach);

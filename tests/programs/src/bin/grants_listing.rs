@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use offspring_guest::{
-    Arguments, Attribute, FileAction, Resource, Signal, features, grants, limits,
+    Arguments, Attribute, FileAction, Resource, Signal, features, grants, groups, limits,
 };
 
 fn main() {
@@ -32,10 +32,16 @@ fn main() {
     assert_eq!((full.max_children, full.spawns_per_second), (Some(4), Some(5)));
     assert_eq!(full.deadline, Some(Duration::from_millis(90_500)));
 
+    // No group has a name that a grant is in.
+    assert_eq!((&plain.group, &full.group), (&None, &None));
+    assert_eq!(groups().len(), 1);
+    assert_eq!(groups()[0].name, "unavailable");
+
     let limits = limits();
     assert_eq!((limits.max_children, limits.max_pipes), (9, 10));
     assert_eq!((limits.max_handles, limits.max_argument_bytes), (11, 1 << 33));
     assert_eq!(limits.max_buffered_bytes, 14);
+    assert_eq!(limits.max_groups, 15);
     assert_eq!((limits.spawns_per_second, limits.spawn_burst), (12, 13));
 
     let args: Vec<String> = std::env::args().skip(1).collect();
