@@ -17,7 +17,7 @@ use crate::runtime::everywhere;
 for_each_cgroup_program!(assert_test_exists);
 
 /// Whether this machine has what a test needs; if not, it is skipped.
-fn has(test: &str, controllers: &[Controller]) -> bool {
+pub fn has(test: &str, controllers: &[Controller]) -> bool {
     let place = match Place::find() {
         Ok(place) => place,
         Err(no_place) => {

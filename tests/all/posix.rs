@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use offspring::policy::{Attribute, Grant};
+use offspring::policy::{Attribute, Grant, GrantGroup, Group, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use wasmtime_wasi::FsPerms::ReadWrite;
 
 use crate::assert_test_exists;
+use crate::cgroup;
 use crate::isolation::{helper, in_terminal, is_helper, isolated, skip};
 use crate::leaks::leaves_nothing;
 use crate::place::Place;
@@ -109,6 +110,38 @@ rows! {
     g14_readable_is_not_gone "g14"
     g15_a_group_after_its_leader_was_waited_for "g15"
     g16_the_mask_of_a_child "g16"
+}
+
+/// A row of a guest with a group, where the host can make one.
+#[track_caller]
+fn group_row(test: &str, name: &str) {
+    if !cgroup::has(test, &[]) {
+        return;
+    }
+    let grouped = |name| grant(name).group(GrantGroup::Named("build".to_owned()));
+    let policy = Policy::new().group(Group::new("build")).unwrap();
+    let run = Run::new(POSIX_ROWS).args(&[name]).policy(policy);
+    run.grant(grouped("sh")).grant(grouped("cat")).sync().success();
+}
+
+#[test]
+fn cg_3_a_spawn_into_a_group_succeeds() {
+    group_row("cg_3_a_spawn_into_a_group_succeeds", "cg_3");
+}
+
+#[test]
+fn cg_4_its_child_exits_with_zero() {
+    group_row("cg_4_its_child_exits_with_zero", "cg_4");
+}
+
+#[test]
+fn cg_5_born_inside() {
+    group_row("cg_5_born_inside", "cg_5");
+}
+
+#[test]
+fn g11_a_frozen_group_takes_nobody_in() {
+    group_row("g11_a_frozen_group_takes_nobody_in", "g11");
 }
 
 /// Shows a row again and again, and counts what is left.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 
+use offspring_guest::cgroup::Cgroup;
 use offspring_guest::fs::File;
 use offspring_guest::{Command, ErrorCode, FileActions, OpenOptions, Pty, Resource, Rlimit};
 use offspring_guest::{Signal, Stage, Stdio, exit, pipe};
@@ -50,6 +51,9 @@ const ROWS: &[Row] = &[
     ("sid_3", sid_2),
     ("fd_1", fd_1),
     ("fd_3", fd_3),
+    ("cg_3", cg_5),
+    ("cg_4", cg_5),
+    ("cg_5", cg_5),
     ("pf_4", pf_4),
     ("pf_5", pf_5),
     ("pf_6", pf_6),
@@ -67,6 +71,7 @@ const ROWS: &[Row] = &[
     ("g7", g7),
     ("g8", sp1_12),
     ("g10", g10),
+    ("g11", g11),
     ("g12", g12),
     ("g13", g13),
     ("g14", g14),
@@ -388,6 +393,14 @@ fn fd_3() {
 
 /// A child that runs, and one that has closed all it had: it has ended, or is
 /// about to, and was not waited for.
+/// In the group at its first instruction: the program itself says so.
+fn cg_5() {
+    let build = Cgroup::open("build").expect("it is granted");
+    let groups = text(read("/proc/self/cgroup").group(&build));
+    let own = groups.lines().find(|line| line.starts_with("0::")).expect("of version 2");
+    assert!(own.contains("/group.build/child."), "{own}");
+}
+
 fn pf_4() {
     let child = cat();
     let pid = child.pidfd().getpid().expect("it runs");
@@ -505,6 +518,18 @@ fn g10() {
     command.rlimit(Resource::AddressSpace, Rlimit::both(1));
     let status = command.spawn_null().wait().expect("it ends");
     assert!(status.signal().is_some(), "{status}");
+}
+
+/// A frozen group would hold a spawn up, and so takes nobody in.
+fn g11() {
+    let build = Cgroup::open("build").expect("it is granted");
+    build.freeze().expect("it is ours");
+    let (_, error) = refused(sh("exit 0").group(&build).spawn());
+    assert_eq!((error.code, error.errno.as_deref()), (ErrorCode::Busy, Some("EBUSY")));
+    assert_eq!(error.stage, Stage::Attribute("group".into()));
+    build.thaw().expect("it is ours");
+    let mut child = sh("exit 0").group(&build).spawn_null();
+    assert!(child.wait().expect("it ends").success());
 }
 
 fn g12() {
