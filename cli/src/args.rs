@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use wasmtime_wasi::FsPerms;
 
 /// Runs WebAssembly components that start real Linux processes, which the
 /// command line or a policy file grants.
@@ -53,9 +54,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub child_env: Vec<Variable>,
 
-    /// A directory that the component may use, and the name that it has there.
-    #[arg(long, value_name = "HOST[::GUEST]", value_parser = directory)]
-    pub dir: Vec<(PathBuf, String)>,
+    /// A directory that the component may use, and the name that it has there;
+    /// with `::ro` behind the name, only to read.
+    #[arg(long, value_name = "HOST[::GUEST[::ro]]", value_parser = directory)]
+    pub dir: Vec<Directory>,
 
     /// A variable of the component's own environment; without a value, this
     /// tool's own one.
@@ -82,6 +84,14 @@ pub struct RunArgs {
 pub struct Variable {
     pub name: String,
     pub value: Option<String>,
+}
+
+/// A directory of the host that the component may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    pub host: PathBuf,
+    pub guest: String,
+    pub perms: FsPerms,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -120,12 +130,19 @@ fn variable(text: &str) -> Result<Variable, String> {
     }
 }
 
-fn directory(text: &str) -> Result<(PathBuf, String), String> {
-    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+fn directory(text: &str) -> Result<Directory, String> {
+    let mut parts = text.split("::");
+    let host = parts.next().unwrap_or_default();
+    let guest = parts.next().unwrap_or(host);
+    let perms = match (parts.next(), parts.next()) {
+        (None, _) => FsPerms::ReadWrite,
+        (Some("ro"), None) => FsPerms::ReadOnly,
+        (Some(_), _) => return Err("behind the second `::` only `ro` may stand".to_owned()),
+    };
     match (host.is_empty(), guest.is_empty()) {
         (true, _) => Err("the directory is missing".to_owned()),
         (_, true) => Err("the name behind `::` is missing".to_owned()),
-        (false, false) => Ok((host.into(), guest.to_owned())),
+        (false, false) => Ok(Directory { host: host.into(), guest: guest.to_owned(), perms }),
     }
 }
 
@@ -143,8 +160,12 @@ mod tests {
     fn values() {
         assert_eq!(name_and_path("git"), Ok(("git".into(), "git".into())));
         assert_eq!(name_and_path("g=/bin/git"), Ok(("g".into(), "/bin/git".into())));
-        assert_eq!(directory(".::/repo"), Ok((".".into(), "/repo".into())));
-        assert_eq!(directory("/data"), Ok(("/data".into(), "/data".into())));
+        let dir = |host: &str, guest: &str, perms| {
+            Ok(Directory { host: host.into(), guest: guest.into(), perms })
+        };
+        assert_eq!(directory(".::/repo"), dir(".", "/repo", FsPerms::ReadWrite));
+        assert_eq!(directory("/data"), dir("/data", "/data", FsPerms::ReadWrite));
+        assert_eq!(directory(".::/src::ro"), dir(".", "/src", FsPerms::ReadOnly));
         let is = |name: &str, value: Option<&str>| {
             Ok(Variable { name: name.into(), value: value.map(str::to_owned) })
         };
@@ -155,7 +176,7 @@ mod tests {
         for bad in ["=x", "x=", "/bin/git"] {
             assert!(name_and_path(bad).is_err(), "{bad}");
         }
-        for bad in ["", "::/x", "x::"] {
+        for bad in ["", "::/x", "x::", "x::::ro", "x::/y::rw", "x::/y::ro::", "x::/y::"] {
             assert!(directory(bad).is_err(), "{bad}");
         }
         for bad in ["", "=x"] {

@@ -1,10 +1,10 @@
 //! What the command line grants.
 
+use offspring::ProcessCtx;
 use offspring::cgroup::Place;
 use offspring::policy::{Grant, Policy};
-use offspring::{ProcessCtx, ProcessCtxBuilder};
 
-use crate::args::{RunArgs, Variable};
+use crate::args::{Directory, RunArgs, Variable};
 use crate::audit::Log;
 
 /// The context of a run: the policy file's grants and those of `--allow`.
@@ -40,14 +40,8 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     if let Some(sink) = log.sink() {
         builder = builder.audit(sink);
     }
-    Ok(initial_cwd(builder, args).build()?)
-}
-
-/// A guest starts in its `/`, so its children do as well, if it has one.
-fn initial_cwd(builder: ProcessCtxBuilder, args: &RunArgs) -> ProcessCtxBuilder {
-    let initial = args.dir.iter().find(|(_, guest)| matches!(&**guest, "/" | "."));
-    match initial {
-        Some((host, _)) => builder.initial_cwd(host),
-        None => builder,
+    for Directory { host, guest, perms } in &args.dir {
+        builder = builder.preopened_dir(host, guest, *perms);
     }
+    Ok(builder.build()?)
 }

@@ -11,9 +11,9 @@ use tokio::runtime::Runtime;
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::p2::bindings::Command;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::args::{RunArgs, Variable};
+use crate::args::{Directory, RunArgs, Variable};
 use crate::audit::Log;
 use crate::component::Threads;
 use crate::{component, grants, stop};
@@ -133,8 +133,8 @@ fn wasi(args: &RunArgs, forks: bool) -> anyhow::Result<WasiCtx> {
             wasi.env(name, value);
         }
     }
-    for (host, guest) in &args.dir {
-        wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
+    for Directory { host, guest, perms } in &args.dir {
+        wasi.preopened_dir(host, guest, *perms)
             .map_err(anyhow::Error::from)
             .with_context(|| format!("cannot open the directory {}", host.display()))?;
     }

@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use offspring_spawn::{Budget, Errno, Kernel, Program, Signal, SpawnError, Stage};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use offspring_spawn::{Budget, Kernel, Program, Signal, SpawnError, Stage};
+use wasmtime_wasi::FsPerms;
 
 use crate::audit::Audit;
 use crate::cgroup::{Groups, Place};
@@ -13,6 +13,7 @@ use crate::children::Children;
 use crate::error::BuildError;
 use crate::pipe::Room;
 use crate::policy::{Cwd, Grant, Policy};
+use crate::preopen::{Preopen, open_directory};
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::recorder::Recorder;
@@ -25,6 +26,9 @@ pub struct ProcessCtx {
     pub(crate) policy: Policy,
     /// One for each grant of the policy, in its order.
     pub(crate) granted: Vec<Granted>,
+    /// In the order in which the host gave them.
+    #[allow(dead_code, reason = "what children may reach is decided by these")]
+    pub(crate) preopens: Vec<Preopen>,
     pub(crate) initial_cwd: Arc<OwnedFd>,
     pub(crate) children: Children,
     pub(crate) groups: Groups,
@@ -69,7 +73,9 @@ impl ProcessCtx {
 /// Builds a [`ProcessCtx`]. The defaults:
 ///
 /// - no program may be started;
-/// - children that have no other directory run in `/`;
+/// - the guest holds no directory of the host;
+/// - children that have no other directory run in the one that is `/` or `.` for
+///   the guest, else in the host's `/`;
 /// - children outlive the thread that spawns them, though never their handles;
 /// - a child has no cgroup of its own;
 /// - the guest's name is `guest`, and nothing is kept of what it does.
@@ -77,6 +83,7 @@ impl ProcessCtx {
 pub struct ProcessCtxBuilder {
     policy: Policy,
     grants: Vec<Grant>,
+    preopens: Vec<(PathBuf, String, FsPerms)>,
     initial_cwd: Option<PathBuf>,
     die_with_thread: bool,
     place: Option<Arc<Place>>,
@@ -97,9 +104,23 @@ impl ProcessCtxBuilder {
         self
     }
 
+    /// Tells that the guest holds this directory of the host under this path: all
+    /// that was given to [`WasiCtxBuilder::preopened_dir`] belongs here too, with
+    /// the same words. What is not told here, children of the guest do not get.
+    ///
+    /// [`WasiCtxBuilder::preopened_dir`]: wasmtime_wasi::WasiCtxBuilder::preopened_dir
+    pub fn preopened_dir(
+        mut self,
+        host_path: impl Into<PathBuf>,
+        guest_path: impl Into<String>,
+        perms: FsPerms,
+    ) -> ProcessCtxBuilder {
+        self.preopens.push((host_path.into(), guest_path.into(), perms));
+        self
+    }
+
     /// Sets the directory that children run in where neither the guest chooses
-    /// one nor the grant fixes one: usually the host's directory behind the
-    /// guest's own initial directory.
+    /// one nor the grant fixes one.
     pub fn initial_cwd(mut self, path: impl Into<PathBuf>) -> ProcessCtxBuilder {
         self.initial_cwd = Some(path.into());
         self
@@ -165,9 +186,15 @@ impl ProcessCtxBuilder {
         policy.resolve_environment(|name| std::env::var(name).ok());
         let granted = policy.grants().iter().map(Granted::open).collect::<Result<_, _>>()?;
 
-        let initial_cwd = self.initial_cwd.unwrap_or_else(|| PathBuf::from("/"));
-        let opened = open_directory(&initial_cwd)
-            .map_err(|errno| BuildError::InitialDirectory { path: initial_cwd, errno })?;
+        let preopens = self.preopens.into_iter().map(|(path, guest, perms)| {
+            Preopen::open(&path, &guest, perms).map_err(|errno| BuildError::Preopen {
+                path,
+                guest,
+                errno,
+            })
+        });
+        let preopens = preopens.collect::<Result<Vec<_>, _>>()?;
+        let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
         let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
         let name = self.name.unwrap_or_else(|| "guest".to_owned());
@@ -175,7 +202,8 @@ impl ProcessCtxBuilder {
         let forks = policy.get_forks().map(budget).transpose()?;
         Ok(ProcessCtx {
             granted,
-            initial_cwd: Arc::new(opened),
+            preopens,
+            initial_cwd,
             children: Children::new(),
             groups: Groups::make(&policy)?,
             held: Quota::new(limits.max_children),
@@ -242,6 +270,18 @@ fn open_program(path: &Path) -> Result<Program, SpawnError> {
     }
 }
 
-fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
-    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+/// Where children run that have no other directory.
+fn initial_directory(
+    chosen: Option<PathBuf>,
+    preopens: &[Preopen],
+) -> Result<Arc<OwnedFd>, BuildError> {
+    let initial = preopens.iter().find(|preopen| preopen.is_initial());
+    match (chosen, initial) {
+        (None, Some(preopen)) => Ok(Arc::clone(&preopen.dir)),
+        (chosen, _) => {
+            let path = chosen.unwrap_or_else(|| PathBuf::from("/"));
+            let opened = open_directory(&path);
+            opened.map(Arc::new).map_err(|errno| BuildError::InitialDirectory { path, errno })
+        }
+    }
 }

@@ -34,6 +34,16 @@ pub enum BuildError {
     /// There is no memory to count forks in.
     #[error("cannot count forks: {0}")]
     Forks(Errno),
+    /// A directory that the guest holds cannot be opened.
+    #[error("cannot open {}, which is `{guest}` for the guest: {errno}", .path.display())]
+    Preopen {
+        /// The directory.
+        path: PathBuf,
+        /// Its path for the guest.
+        guest: String,
+        /// Why.
+        errno: Errno,
+    },
     /// The directory that children start in cannot be opened.
     #[error("cannot open the initial directory {}: {errno}", .path.display())]
     InitialDirectory {

@@ -71,6 +71,7 @@ mod launch;
 mod pipe;
 pub mod plan;
 pub mod policy;
+mod preopen;
 mod process;
 mod pty;
 mod quota;

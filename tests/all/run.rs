@@ -132,6 +132,7 @@ impl Run {
 
     pub fn dir(mut self, host: &Path, guest: &str, perms: FsPerms) -> Run {
         self.wasi.preopened_dir(host, guest, perms).unwrap();
+        self.process = self.process.preopened_dir(host, guest, perms);
         self
     }
 
