@@ -14,6 +14,7 @@ use crate::child::Child;
 use crate::error::{SpawnError, Stage};
 use crate::launch;
 use crate::program::Program;
+use crate::sandbox::Sandbox;
 use crate::stdio::Stdio;
 
 /// What to start and how: the attributes and file actions of `posix_spawn`,
@@ -22,7 +23,7 @@ use crate::stdio::Stdio;
 /// The child sets its attributes in this order: scheduler, nice value,
 /// processors, session, process group, terminal, ids, umask, limits, parent
 /// death signal, `no_new_privs`, working directory. Then come the file actions,
-/// and last the signals. The first of them that fails ends the spawn with a
+/// the sandbox, and last the signals. The first of them that fails ends the spawn with a
 /// [`Stage`] of its own.
 ///
 /// A child starts with
@@ -64,6 +65,7 @@ pub struct Command {
     pub(crate) passed: Vec<(Arc<OwnedFd>, RawFd)>,
     pub(crate) actions: FileActions,
     pub(crate) attributes: Attributes,
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Command {
@@ -80,6 +82,7 @@ impl Command {
             passed: Vec::new(),
             actions: FileActions::new(),
             attributes: Attributes::default(),
+            sandbox: None,
         }
     }
 

@@ -54,6 +54,18 @@ pub enum Stage {
     StandardStream(u8),
     /// One of the file actions, counted from 0, was done.
     FileAction(u32),
+    /// The child's capabilities, and those that it could get, were taken away.
+    Capabilities,
+    /// The child's treatment as root was locked.
+    SecureBits,
+    /// The child left the keyring of its parent's session.
+    Keyring,
+    /// The child was kept from leaving a core.
+    CoreDumps,
+    /// Landlock's rules began to hold for the child.
+    Landlock,
+    /// The filter for the child's system calls began to hold.
+    Seccomp,
     /// The child's signal dispositions and mask were set.
     Signals,
     /// The program was executed.
@@ -61,7 +73,7 @@ pub enum Stage {
 }
 
 /// The stages that have no number.
-const PLAIN: [Stage; 21] = [
+const PLAIN: [Stage; 27] = [
     Stage::Kernel,
     Stage::Arguments,
     Stage::Program,
@@ -81,6 +93,12 @@ const PLAIN: [Stage; 21] = [
     Stage::ParentDeathSignal,
     Stage::NoNewPrivileges,
     Stage::WorkingDirectory,
+    Stage::Capabilities,
+    Stage::SecureBits,
+    Stage::Keyring,
+    Stage::CoreDumps,
+    Stage::Landlock,
+    Stage::Seccomp,
     Stage::Signals,
     Stage::Exec,
 ];
@@ -119,6 +137,12 @@ impl Stage {
             Stage::WorkingDirectory => "cwd",
             Stage::StandardStream(_) => "standard-stream",
             Stage::FileAction(_) => "file-action",
+            Stage::Capabilities => "capabilities",
+            Stage::SecureBits => "secure-bits",
+            Stage::Keyring => "keyring",
+            Stage::CoreDumps => "core-dumps",
+            Stage::Landlock => "landlock",
+            Stage::Seccomp => "seccomp",
             Stage::Signals => "signals",
             Stage::Exec => "exec",
         }
@@ -178,6 +202,12 @@ impl fmt::Display for Stage {
             Stage::NoNewPrivileges => "cannot set no_new_privs",
             Stage::WorkingDirectory => "cannot change to the working directory",
             Stage::FileAction(index) => return write!(f, "cannot do file action {index}"),
+            Stage::Capabilities => "cannot give up capabilities",
+            Stage::SecureBits => "cannot lock the treatment of root",
+            Stage::Keyring => "cannot leave the session's keyring",
+            Stage::CoreDumps => "cannot set the limit of core files",
+            Stage::Landlock => "cannot enter the rules for files",
+            Stage::Seccomp => "cannot filter system calls",
             Stage::Signals => "cannot set signals",
             Stage::Exec => "cannot execute the program",
         })

@@ -21,6 +21,7 @@ use crate::inside::{Failure, NO_FD, Orders};
 use crate::kernel::Kernel;
 use crate::layout::{Layout, Wanted};
 use crate::pidfd::PidFd;
+use crate::sandbox::Sandbox;
 use crate::stack::Stack;
 use crate::stdio::{Direction, Stream, moved_above_stdio};
 use crate::wait::{self, Reap};
@@ -131,6 +132,7 @@ impl Prepared {
             command.attributes.terminal.as_ref().map(AsFd::as_fd),
             command.attributes.group.leader().map(AsFd::as_fd),
             self.cgroup_procs.as_ref().map(AsFd::as_fd),
+            command.sandbox.as_ref().and_then(Sandbox::ruleset),
         ];
         let directories = command.actions.iter().filter_map(Action::source);
         streams.chain(passed).chain(others.into_iter().flatten()).chain(directories)
@@ -146,12 +148,13 @@ impl Prepared {
         let terminal = attributes.terminal.as_ref().map(|terminal| at(terminal.as_fd()));
         let leader = attributes.group.leader().map(|leader| at(leader.as_fd()));
         let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
+        let ruleset = command.sandbox.as_ref().and_then(Sandbox::ruleset).map(at);
         let directories = || command.actions.iter().map(|action| action.source().map(at));
         let script = command.program.is_script();
 
         let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
         let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
-        let hidden = [(!script).then_some(program), cwd, terminal, leader];
+        let hidden = [(!script).then_some(program), cwd, terminal, leader, ruleset];
         let wanted = Wanted {
             places: streams.zip(0..).chain(passed).collect(),
             hidden: hidden.into_iter().chain(directories()).flatten().collect(),
@@ -177,6 +180,8 @@ impl Prepared {
                 Some(_) => getpid().as_raw_pid(),
                 None => 0,
             },
+            sandbox: command.sandbox.as_ref().map(Sandbox::measures),
+            ruleset: find(ruleset),
             actions: command.actions.iter().zip(directories().map(find)).collect(),
             clear_handlers: kernel.method == Method::Clone,
             argv: Pointers::to(&command.argv),

@@ -11,6 +11,7 @@
 //! - A [`Command`] says how to run it: all attributes of `posix_spawn`, and
 //!   more. Nothing is inherited unless asked for.
 //! - [`FileActions`] are what it does with its descriptors before, in order.
+//! - A [`Sandbox`] is what it can reach of the rest of the machine.
 //! - A [`Pty`] is a terminal to run it in.
 //! - A [`Cgroup`] is what a child and its descendants are counted, limited,
 //!   frozen and killed in.
@@ -70,6 +71,7 @@ mod pidfd;
 mod program;
 mod pty;
 mod reaper;
+mod sandbox;
 mod search;
 mod signal;
 mod sigset;
@@ -105,6 +107,10 @@ pub use reaper::Release;
 pub use rustix::fs::{Mode, OFlags};
 pub use rustix::io::Errno;
 pub use rustix::process::{Resource, Rlimit};
+pub use sandbox::{
+    Access, CallGroup, Lack, Missing, Network, Part, Sandbox, SandboxBuilder, SandboxError,
+    SandboxSupport,
+};
 pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
 pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};

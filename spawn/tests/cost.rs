@@ -4,11 +4,11 @@
 
 mod support;
 
-use offspring_spawn::{Command, Stdio};
+use offspring_spawn::{Command, Sandbox, Stdio};
 use support::isolation::{helper, is_helper, isolated, skip};
 use support::place::directory;
-use support::program;
 use support::tracer::{Marks, Watch, Watched, watch};
+use support::{program, status_line};
 
 /// What the caller does, from a command that was spawned before to an exit that
 /// was waited for.
@@ -58,13 +58,21 @@ const CHILD_OF_HOST: [&str; 11] = [
     "execveat",
 ];
 
+/// What a child does besides to enter a sandbox: before its attributes, and
+/// behind them. In between it gives up each capability that it could get, if it
+/// may, and locks how root is treated.
+const SANDBOX_FIRST: [&str; 1] = ["prctl"];
+const SANDBOX_LAST: [&str; 6] =
+    ["prlimit64", "keyctl", "prctl", "capset", "landlock_restrict_self", "seccomp"];
+
 /// How many instructions the caller of a bare spawn takes outside the kernel at
 /// most, in a build without optimisation and with its checks, and in another.
 /// One compiler makes a few per cent more of them than another.
 const INSTRUCTIONS: [u64; 2] = [36_000, 4_000];
 
 /// The system calls that have a name here; the others are numbers.
-const NAMES: [(i64, &str); 15] = [
+const NAMES: [(i64, &str); 20] = [
+    (libc::SYS_capset, "capset"),
     (libc::SYS_clone, "clone"),
     (libc::SYS_clone3, "clone3"),
     (libc::SYS_close, "close"),
@@ -73,11 +81,15 @@ const NAMES: [(i64, &str); 15] = [
     (libc::SYS_execveat, "execveat"),
     (libc::SYS_fchdir, "fchdir"),
     (libc::SYS_fcntl, "fcntl"),
+    (libc::SYS_keyctl, "keyctl"),
+    (libc::SYS_landlock_restrict_self, "landlock_restrict_self"),
     (libc::SYS_pidfd_send_signal, "pidfd_send_signal"),
     (libc::SYS_pipe2, "pipe2"),
     (libc::SYS_prctl, "prctl"),
+    (libc::SYS_prlimit64, "prlimit64"),
     (libc::SYS_rt_sigaction, "rt_sigaction"),
     (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_seccomp, "seccomp"),
     (libc::SYS_setpgid, "setpgid"),
     (libc::SYS_waitid, "waitid"),
 ];
@@ -172,6 +184,41 @@ fn the_system_calls_of_a_hosts_spawn() {
         assert_eq!(caller, CALLER_OF_HOST);
         assert_eq!(child, CHILD_OF_HOST);
     });
+}
+
+#[test]
+fn the_system_calls_of_a_spawn_in_a_sandbox() {
+    let program = program("true");
+    let builder = Sandbox::builder().run_time(true).program(&program);
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(bare().sandbox(&builder.build().unwrap()));
+    }
+    isolated(|| {
+        if let Err(missing) = builder.build() {
+            return skip("the_system_calls_of_a_spawn_in_a_sandbox", missing);
+        }
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (caller, child) = sides(&watched);
+        // All that the caller has to do was done when the sandbox was made.
+        assert_eq!(caller, CALLER);
+        let [before @ .., _, _, _] = CHILD;
+        let behind = &CHILD[before.len()..];
+        let bounds = bounding_set();
+        let bounds = vec!["prctl"; if bounds > 0 { bounds + 1 } else { 0 }];
+        let expected = [&before[..], &SANDBOX_FIRST, &bounds, &SANDBOX_LAST, behind].concat();
+        assert_eq!(child, expected);
+    });
+}
+
+/// How many capabilities this process can take from its children's reach.
+fn bounding_set() -> usize {
+    const SETPCAP: u64 = 1 << 8;
+    let set = |name| u64::from_str_radix(&status_line("self", name), 16).unwrap();
+    match set("CapEff") & SETPCAP {
+        0 => 0,
+        _ => set("CapBnd").count_ones() as usize,
+    }
 }
 
 #[test]

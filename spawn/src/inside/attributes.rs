@@ -1,6 +1,7 @@
 //! What the child is.
 
 use rustix::io::Errno;
+use rustix::process::Resource;
 
 use super::{NO_FD, Orders, call, exit, word};
 use crate::attributes::{Attributes, Scheduler};
@@ -39,7 +40,7 @@ pub(super) fn set(orders: &Orders<'_>) -> Result<(), SpawnError> {
         // Has no failure.
         let _ = call(Stage::Ids, nr::UMASK, [mask as usize, 0, 0, 0, 0]);
     }
-    set_limits(attributes)?;
+    set_limits(orders)?;
     if let Some(signal) = attributes.parent_death_signal {
         set_parent_death_signal(signal.as_raw(), orders.parent)?;
     }
@@ -92,8 +93,14 @@ fn set_group(group: i32, leader: i32) -> Result<(), SpawnError> {
     Ok(())
 }
 
-fn set_limits(attributes: &Attributes) -> Result<(), SpawnError> {
-    for (resource, limit) in &attributes.limits {
+/// The limit of cores is the sandbox's, where it has one: a lower one could not
+/// be raised again.
+fn set_limits(orders: &Orders<'_>) -> Result<(), SpawnError> {
+    let no_core = orders.sandbox.is_some_and(|sandbox| sandbox.core_limit.is_some());
+    for (resource, limit) in &orders.attributes.limits {
+        if no_core && *resource == Resource::Core {
+            continue;
+        }
         let limit = [limit.current.unwrap_or(UNLIMITED), limit.maximum.unwrap_or(UNLIMITED)];
         let args = [0, *resource as usize, &raw const limit as usize, 0, 0];
         call(Stage::ResourceLimit, nr::PRLIMIT64, args)?;

@@ -14,6 +14,7 @@
 
 mod action;
 mod attributes;
+mod sandbox;
 mod signals;
 mod table;
 
@@ -29,6 +30,7 @@ use crate::attributes::Attributes;
 use crate::cstrings::Pointers;
 use crate::error::{SpawnError, Stage};
 use crate::layout::Layout;
+use crate::sandbox::Measures;
 use crate::sys::{self, nr};
 
 const AT_EMPTY_PATH: usize = 0x1000;
@@ -63,6 +65,10 @@ pub(crate) struct Orders<'a> {
     pub(crate) ids: Option<[u32; 2]>,
     /// The parent, if the child is to end with it.
     pub(crate) parent: i32,
+    /// What the child's sandbox is made of, if it has one.
+    pub(crate) sandbox: Option<&'a Measures>,
+    /// Landlock's rules for it, or [`NO_FD`].
+    pub(crate) ruleset: RawFd,
     /// Every action, and its directory or [`NO_FD`].
     pub(crate) actions: Vec<(&'a Action, RawFd)>,
     /// Whether signal handlers are still those of the parent.
@@ -112,8 +118,9 @@ pub(crate) unsafe extern "C" fn run(orders: *mut c_void) -> ! {
 /// process, then what glibc does in glibc's order: scheduler, session, group,
 /// ids, file actions, signal mask. Limits and the file mask come before the
 /// actions, so that they hold for these; the parent death signal after the ids,
-/// whose change would take it away; the signal mask last, so that no signal
-/// comes in between.
+/// whose change would take it away. What bounds capabilities comes before the
+/// ids, whose change takes the right to it; the sandbox behind all that it would
+/// hinder; the signal mask last, so that no signal comes in between.
 fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
     table::separate(orders)?;
     if orders.cgroup_procs != NO_FD {
@@ -122,9 +129,15 @@ fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
         call(Stage::Cgroup, nr::WRITE, args)?;
     }
     table::arrange(orders)?;
+    if let Some(measures) = orders.sandbox {
+        sandbox::bound(measures)?;
+    }
     attributes::set(orders)?;
     for (index, (action, directory)) in (0..).zip(&orders.actions) {
         action::act(orders, action, *directory, Stage::FileAction(index))?;
+    }
+    if let Some(measures) = orders.sandbox {
+        sandbox::enter(orders, measures)?;
     }
     signals::set(orders)?;
     let empty = c"";

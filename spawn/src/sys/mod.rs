@@ -45,6 +45,7 @@ mod tests {
     #[test]
     fn numbers_are_the_c_librarys() {
         let numbers = [
+            (nr::CAPSET, libc::SYS_capset),
             (nr::CHDIR, libc::SYS_chdir),
             (nr::CLONE, libc::SYS_clone),
             (nr::CLONE3, libc::SYS_clone3),
@@ -62,6 +63,8 @@ mod tests {
             (nr::GET_ROBUST_LIST, libc::SYS_get_robust_list),
             (nr::IOCTL, libc::SYS_ioctl),
             (nr::KCMP, libc::SYS_kcmp),
+            (nr::KEYCTL, libc::SYS_keyctl),
+            (nr::LANDLOCK_RESTRICT_SELF, libc::SYS_landlock_restrict_self),
             (nr::OPENAT, libc::SYS_openat),
             (nr::OPENAT2, libc::SYS_openat2),
             (nr::PIDFD_SEND_SIGNAL, libc::SYS_pidfd_send_signal),
@@ -73,6 +76,7 @@ mod tests {
             (nr::SCHED_SETAFFINITY, libc::SYS_sched_setaffinity),
             (nr::SCHED_SETPARAM, libc::SYS_sched_setparam),
             (nr::SCHED_SETSCHEDULER, libc::SYS_sched_setscheduler),
+            (nr::SECCOMP, libc::SYS_seccomp),
             (nr::SETPGID, libc::SYS_setpgid),
             (nr::SETPRIORITY, libc::SYS_setpriority),
             (nr::SETRESGID, libc::SYS_setresgid),

@@ -16,6 +16,7 @@ pub(crate) mod nr {
     pub(crate) const CLOSE: usize = 57;
     pub(crate) const GETDENTS64: usize = 61;
     pub(crate) const WRITE: usize = 64;
+    pub(crate) const CAPSET: usize = 91;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const WAITID: usize = 95;
     pub(crate) const UNSHARE: usize = 97;
@@ -39,14 +40,17 @@ pub(crate) mod nr {
     pub(crate) const UMASK: usize = 166;
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const GETPPID: usize = 173;
+    pub(crate) const KEYCTL: usize = 219;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const PRLIMIT64: usize = 261;
     pub(crate) const KCMP: usize = 272;
+    pub(crate) const SECCOMP: usize = 277;
     pub(crate) const EXECVEAT: usize = 281;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const OPENAT2: usize = 437;
+    pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 
 /// Makes a system call.

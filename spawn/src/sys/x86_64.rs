@@ -24,6 +24,7 @@ pub(crate) mod nr {
     pub(crate) const SETRESUID: usize = 117;
     pub(crate) const SETRESGID: usize = 119;
     pub(crate) const GETPGID: usize = 121;
+    pub(crate) const CAPSET: usize = 126;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
     pub(crate) const SETPRIORITY: usize = 141;
     pub(crate) const SCHED_SETPARAM: usize = 142;
@@ -35,6 +36,7 @@ pub(crate) mod nr {
     pub(crate) const TIMER_SETTIME: usize = 223;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const WAITID: usize = 247;
+    pub(crate) const KEYCTL: usize = 250;
     pub(crate) const OPENAT: usize = 257;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SET_ROBUST_LIST: usize = 273;
@@ -42,11 +44,13 @@ pub(crate) mod nr {
     pub(crate) const DUP3: usize = 292;
     pub(crate) const PRLIMIT64: usize = 302;
     pub(crate) const KCMP: usize = 312;
+    pub(crate) const SECCOMP: usize = 317;
     pub(crate) const EXECVEAT: usize = 322;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const OPENAT2: usize = 437;
+    pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 
 /// Makes a system call.

@@ -76,6 +76,30 @@ pub fn helper<F>(_: &F) -> Command {
     again(test_of::<F>(), HELPER)
 }
 
+/// The program that this process executes.
+pub fn own_program() -> Program {
+    Program::open(env::current_exe().unwrap()).unwrap()
+}
+
+/// The same as [`helper`] as a command of this crate's, for this program.
+pub fn helper_of<F>(_: &F, program: &Program) -> offspring_spawn::Command {
+    let name = test_of::<F>();
+    let mut command = offspring_spawn::Command::new(program);
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(HELPER, name);
+    command
+}
+
+/// Runs such a command, which must succeed.
+#[track_caller]
+pub fn assert_helps(command: &mut offspring_spawn::Command) {
+    use offspring_spawn::Stdio;
+    let mut child = command.stdout(Stdio::Piped).stderr(Stdio::Piped).spawn().unwrap();
+    let [stdout, stderr] = [child.stdout.take(), child.stderr.take()].map(super::read);
+    let status = child.wait().unwrap().status;
+    let ran = stdout.contains("test result: ok. 1 passed");
+    assert!(status.success() && ran, "{status}\n{stdout}\n{stderr}");
+}
+
 /// Runs the body of a test in a process of its own that leads a session in a
 /// terminal, which its three streams are.
 pub fn in_terminal<F: FnOnce()>(body: F) {
@@ -83,14 +107,9 @@ pub fn in_terminal<F: FnOnce()>(body: F) {
         return body();
     }
     let name = test_of::<F>();
-    let program = Program::open(env::current_exe().unwrap()).unwrap();
     let pty = Pty::open().unwrap();
-    let mut command = offspring_spawn::Command::new(&program);
-    command
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(HELPER, name)
-        .terminal(&pty)
-        .unwrap();
+    let mut command = helper_of(&body, &own_program());
+    command.terminal(&pty).unwrap();
     let child = command.spawn().unwrap();
     // It holds the other side.
     drop(command);

@@ -7,6 +7,7 @@ pub mod fork;
 pub mod isolation;
 pub mod place;
 pub mod refusal;
+pub mod sandbox;
 pub mod tracer;
 pub mod traces;
 

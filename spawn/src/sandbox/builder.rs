@@ -1,0 +1,249 @@
+//! What a sandbox is told before it is made.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
+
+use super::call_group::CallGroup;
+use super::calls;
+use super::capabilities::Bounds;
+use super::error::{Missing, SandboxError};
+use super::interpreter::interpreters;
+use super::landlock::{Access, Handled, Ruleset};
+use super::network::Network;
+use super::part::Part;
+use super::support::SandboxSupport;
+use super::{Made, Measures, NewKeyring, Sandbox, runtime};
+use crate::program::Program;
+
+/// Builds a [`Sandbox`]. Unless told otherwise, every part is in force, an
+/// error where this kernel lacks it, and nothing is allowed.
+#[derive(Debug, Clone, Default)]
+pub struct SandboxBuilder {
+    without: BTreeSet<Part>,
+    best_effort: BTreeSet<Part>,
+    network: Network,
+    let_through: BTreeSet<CallGroup>,
+    metadata: Option<bool>,
+    files: Vec<(Arc<OwnedFd>, Access)>,
+    programs: Vec<Program>,
+    run_time: bool,
+}
+
+impl SandboxBuilder {
+    /// Leaves a part out.
+    pub fn without(mut self, part: Part) -> SandboxBuilder {
+        self.without.insert(part);
+        self
+    }
+
+    /// Does without a part where the kernel lacks it. [`Sandbox::missing`]
+    /// tells.
+    pub fn best_effort(mut self, part: Part) -> SandboxBuilder {
+        self.best_effort.insert(part);
+        self
+    }
+
+    /// Sets which sockets there may be. Default: [`Network::Deny`].
+    pub fn network(mut self, network: Network) -> SandboxBuilder {
+        self.network = network;
+        self
+    }
+
+    /// Lets a group of system calls through. Default: none, but
+    /// [`CallGroup::Metadata`] where something may be written.
+    pub fn let_through(mut self, group: CallGroup) -> SandboxBuilder {
+        match group {
+            CallGroup::Metadata => self.metadata = Some(true),
+            group => drop(self.let_through.insert(group)),
+        }
+        self
+    }
+
+    /// Refuses changes to the owners, permissions, times and attributes of
+    /// files also where something may be written.
+    pub fn refuse_metadata(mut self) -> SandboxBuilder {
+        self.metadata = Some(false);
+        self
+    }
+
+    /// Allows something for a file, or for all beneath a directory, by
+    /// descriptor; `O_PATH` is enough. Of two for the same file both hold.
+    pub fn file(mut self, fd: impl Into<Arc<OwnedFd>>, access: Access) -> SandboxBuilder {
+        self.files.push((fd.into(), access));
+        self
+    }
+
+    /// The same by path. Symbolic links are followed now and never again.
+    ///
+    /// # Errors
+    /// [`SandboxError::Open`].
+    pub fn path(self, path: &Path, access: Access) -> Result<SandboxBuilder, SandboxError> {
+        let open = |errno| SandboxError::Open { path: path.to_owned(), errno };
+        let fd = Arc::new(open_path(path).map_err(open)?);
+        let kind = FileType::from_raw_mode(fstat(&fd).map_err(open)?.st_mode);
+        let with = match (access, kind) {
+            (Access::Execute, FileType::RegularFile) => interpreters(&fd, path),
+            (Access::Execute | Access::Read | Access::Write, _) => Vec::new(),
+        };
+        Ok(self.file(fd, access).executed_with(with))
+    }
+
+    /// Lets a program be executed and read, and what the kernel executes with
+    /// it: a script's interpreter, a dynamic program's loader.
+    pub fn program(mut self, program: &Program) -> SandboxBuilder {
+        let with = interpreters(program, program.path());
+        self.programs.push(program.clone());
+        self.executed_with(with)
+    }
+
+    /// Allows what a program needs of the system to run: see
+    /// [`Sandbox::run_time_files`]. Default: no.
+    pub fn run_time(mut self, yes: bool) -> SandboxBuilder {
+        self.run_time = yes;
+        self
+    }
+
+    /// Makes the sandbox.
+    ///
+    /// # Errors
+    /// A part that is missing here and not best effort, or what the kernel says
+    /// of the rules.
+    pub fn build(self) -> Result<Sandbox, SandboxError> {
+        let support = SandboxSupport::find();
+        let mut missing = Vec::new();
+        let mut force = BTreeSet::new();
+        for part in Part::ALL.iter().copied().filter(|part| self.wants(*part)) {
+            match support.lack(part) {
+                None => drop(force.insert(part)),
+                Some(lack) if self.best_effort.contains(&part) => {
+                    missing.push(Missing { part, lack });
+                }
+                Some(lack) => return Err(SandboxError::Missing(Missing { part, lack })),
+            }
+        }
+        let has = |part| force.contains(&part);
+
+        let network = if has(Part::Network) { self.network } else { Network::Allow };
+        if network != Network::Allow && self.let_through.contains(&CallGroup::IoUring) {
+            return Err(SandboxError::IoUringNeedsNetwork);
+        }
+        let refused = if has(Part::SystemCalls) { self.refused() } else { BTreeSet::new() };
+        let keys = refused.contains(&CallGroup::Keys);
+        let measures = Measures {
+            capabilities: has(Part::Capabilities).then(Bounds::find),
+            keyring: has(Part::Keyring).then_some(if keys {
+                NewKeyring::Spare
+            } else {
+                NewKeyring::Required
+            }),
+            // What is missing of it stops files at least.
+            core_limit: self.wants(Part::CoreDumps).then(|| support.core_limit()),
+            filter: calls::filter(
+                network,
+                &refused,
+                !has(Part::SystemCalls) || !has(Part::CoreDumps),
+            ),
+        };
+        let handled = Handled {
+            files: has(Part::Files),
+            truncate: has(Part::Truncate),
+            device_ioctl: has(Part::DeviceIoctl),
+            tcp: network != Network::Allow && support.landlock_version() >= Some(4),
+            signals: has(Part::Signals),
+            abstract_sockets: network != Network::Allow && support.landlock_version() >= Some(6)
+                || has(Part::AbstractSockets),
+        };
+        let version = support.landlock_version().unwrap_or(0);
+        let ruleset = self.ruleset(handled, version).map_err(SandboxError::Ruleset)?;
+        Ok(Sandbox(Arc::new(Made { ruleset, measures, missing })))
+    }
+
+    /// Whether a part is of use.
+    fn wants(&self, part: Part) -> bool {
+        let wanted = |part| !self.without.contains(&part);
+        wanted(part)
+            && match part {
+                Part::Truncate | Part::DeviceIoctl => wanted(Part::Files),
+                // Without sockets there is nothing to connect to them with.
+                Part::AbstractSockets => self.network != Network::Deny || !wanted(Part::Network),
+                Part::Network => self.network != Network::Allow,
+                Part::Files
+                | Part::Signals
+                | Part::SystemCalls
+                | Part::Capabilities
+                | Part::Keyring
+                | Part::CoreDumps => true,
+            }
+    }
+
+    /// The groups of system calls that are refused.
+    fn refused(&self) -> BTreeSet<CallGroup> {
+        let metadata = self.metadata.unwrap_or_else(|| self.writes());
+        let all = CallGroup::ALL.iter().copied();
+        all.filter(|group| match group {
+            CallGroup::Metadata => !metadata,
+            group => !self.let_through.contains(group),
+        })
+        .collect()
+    }
+
+    /// Whether anything may be written but devices.
+    fn writes(&self) -> bool {
+        let is_device = |fd: &Arc<OwnedFd>| {
+            let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+            matches!(kind, Ok(FileType::CharacterDevice))
+        };
+        let mut written = self.files.iter().filter(|(_, access)| *access == Access::Write);
+        self.without.contains(&Part::Files) || written.any(|(fd, _)| !is_device(fd))
+    }
+
+    fn executed_with(mut self, with: Vec<OwnedFd>) -> SandboxBuilder {
+        self.files.extend(with.into_iter().map(|fd| (Arc::new(fd), Access::Execute)));
+        self
+    }
+
+    fn ruleset(&self, handled: Handled, version: u32) -> Result<Option<OwnedFd>, Errno> {
+        let Some(ruleset) = Ruleset::new(handled, version)? else { return Ok(None) };
+        if handled.files {
+            for (fd, access) in &self.files {
+                ruleset.allow(fd.as_fd(), *access)?;
+            }
+            for program in &self.programs {
+                ruleset.allow(program.as_fd(), Access::Execute)?;
+            }
+            if self.run_time {
+                for (path, access) in Sandbox::run_time_files() {
+                    // Every system has some of it.
+                    if let Ok(fd) = open_path(path) {
+                        ruleset.allow(fd.as_fd(), access)?;
+                    }
+                }
+            }
+        }
+        Ok(Some(ruleset.into()))
+    }
+}
+
+impl Sandbox {
+    /// What [`SandboxBuilder::run_time`] allows, where it is there: what comes
+    /// with the system and is the same for everybody who has an account, to
+    /// read; `/dev/null` and its like, to write; the loaders of dynamic
+    /// programs, to execute.
+    pub fn run_time_files() -> impl Iterator<Item = (&'static Path, Access)> {
+        let all = |paths: &'static [&str], access| {
+            paths.iter().map(move |path| (Path::new(*path), access))
+        };
+        all(runtime::READ, Access::Read)
+            .chain(all(runtime::WRITE, Access::Write))
+            .chain(all(runtime::EXECUTE, Access::Execute))
+    }
+}
+
+fn open_path(path: &Path) -> Result<OwnedFd, Errno> {
+    open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}

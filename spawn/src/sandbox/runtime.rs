@@ -1,0 +1,97 @@
+//! What a program needs of the system to run at all: read-only, and the same
+//! for everybody who has an account on the machine.
+//!
+//! Not among it: `/proc` as a whole, which has the command lines of all
+//! processes; `/tmp` and `/dev/shm`, which are shared; `/dev/tty`, which may be
+//! the host's terminal; and of `/etc` what is configuration of services or
+//! secret.
+
+/// Beneath these, and these, may be read.
+pub(super) const READ: &[&str] = &[
+    // Programs, libraries and what they come with.
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr",
+    "/gnu/store",
+    "/nix/store",
+    // How libraries are found.
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/ld-musl-aarch64.path",
+    "/etc/ld-musl-riscv64.path",
+    "/etc/ld-musl-x86_64.path",
+    // Names of users, hosts, services and languages.
+    "/etc/gai.conf",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/localtime",
+    "/etc/lsb-release",
+    "/etc/magic",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/terminfo",
+    "/etc/timezone",
+    "/etc/fonts",
+    // Certificates, but not the keys beside them.
+    "/etc/ca-certificates",
+    "/etc/ca-certificates.conf",
+    "/etc/crypto-policies",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/openssl.cnf",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    // Devices without a state that others see.
+    "/dev/random",
+    "/dev/urandom",
+    // What the machine is.
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/fs/pipe-max-size",
+    "/proc/sys/kernel/cap_last_cap",
+    "/proc/sys/kernel/ngroups_max",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/random/uuid",
+    "/proc/sys/kernel/threads-max",
+    "/proc/sys/vm/max_map_count",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/uptime",
+    "/proc/version",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/kernel/mm/transparent_hugepage",
+];
+
+/// These may be written.
+pub(super) const WRITE: &[&str] = &["/dev/full", "/dev/null", "/dev/zero"];
+
+/// These may be executed: the loaders of dynamic programs, which the kernel
+/// executes for them.
+pub(super) const EXECUTE: &[&str] = if cfg!(target_arch = "x86_64") {
+    &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"]
+} else if cfg!(target_arch = "aarch64") {
+    &["/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"]
+} else {
+    &["/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"]
+};
