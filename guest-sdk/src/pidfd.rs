@@ -8,6 +8,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 
+/// What is waited for without a pollable. Most commands take longer than this to
+/// run, and the shortest, whose cost counts, do not.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// One child process, owned.
 ///
 /// Made together with its process, so it never means another one. Dropping it
@@ -29,6 +33,10 @@ impl PidFd {
     /// Waits until the process has ended. May be called any number of times.
     #[doc(alias = "waitid")]
     pub fn wait(&self) -> io::Result<ExitStatus> {
+        let soon = self.0.try_wait_within(nanoseconds(MOMENT)).map_err(from_host)?;
+        if let Some(status) = soon {
+            return Ok(status.into());
+        }
         loop {
             self.pollable().block();
             if let Some(status) = self.try_wait()? {

@@ -268,7 +268,7 @@ impl Prepared {
         if process.detach {
             spare(&child).map_err(LaunchError::not_spared)?;
         }
-        let account = self.recorder.spawned(&self.plan, child.pidfd().getpid().ok());
+        let account = self.recorder.spawned(&self.plan, child.id().ok());
         process.started(child, Some(account)).map_err(LaunchError::ended)?;
         self.children.started(self.place, &process);
         let [stdin, stdout, stderr] = ends;

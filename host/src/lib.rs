@@ -135,7 +135,7 @@ pub fn add_to_linker_async<T: ProcessView + 'static>(
 ) -> wasmtime::Result<()> {
     add_to_linker(linker)?;
     linker.allow_shadowing(true);
-    let linked = wit::link_async_spawn(linker);
+    let linked = wit::link_async(linker);
     linker.allow_shadowing(false);
     linked
 }

@@ -243,6 +243,14 @@ impl ChildProcess {
         Ok(Some(exit))
     }
 
+    /// The same, after this thread has slept so long for its end.
+    pub(crate) fn try_wait_within(&self, patience: Duration) -> io::Result<Option<Exit>> {
+        if let Some(child) = self.child.get().filter(|child| child.is_ours()) {
+            child.pidfd().poll(patience)?;
+        }
+        self.try_wait()
+    }
+
     /// Ends the process and its group.
     pub(crate) fn end(self: &Arc<ChildProcess>, cause: Cause, ending: Ending) -> io::Result<()> {
         let Some(child) = self.decide(cause, matches!(ending, Ending::Ask(_))) else {
@@ -334,15 +342,6 @@ impl ChildProcess {
     /// What its host is told of it.
     pub(crate) fn account(&self) -> Option<&Arc<Account>> {
         self.account.get()
-    }
-
-    /// Waits at most this long until its end is known.
-    pub(crate) fn wait(&self, patience: Duration) {
-        if let Some(child) = self.child.get().filter(|child| child.is_ours()) {
-            // What cannot be asked is told when the child is dropped.
-            let _ = child.pidfd().poll(patience);
-            let _ = self.try_wait();
-        }
     }
 
     /// Another descriptor of the process.

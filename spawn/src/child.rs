@@ -53,6 +53,7 @@ impl fmt::Debug for Gone {
 pub struct Child {
     /// `None` once detached.
     pidfd: Option<PidFd>,
+    id: Option<u32>,
     leads_group: bool,
     /// Without group signals the child stays a zombie until it is dropped: as
     /// long as it is one, its number is not given to another group.
@@ -72,12 +73,14 @@ pub struct Child {
 impl Child {
     pub(crate) fn new(
         pidfd: PidFd,
+        id: Option<u32>,
         leads_group: bool,
         group_signals: bool,
         [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
     ) -> Child {
         Child {
             pidfd: Some(pidfd),
+            id,
             leads_group,
             keeps_zombie: leads_group && !group_signals,
             exit: Mutex::new(None),
@@ -94,6 +97,19 @@ impl Child {
         match &self.pidfd {
             Some(pidfd) => pidfd,
             None => unreachable!("only detach takes the pidfd, and the child with it"),
+        }
+    }
+
+    /// The number that the process was born with: for messages, since it may be
+    /// another's once this one was waited for.
+    ///
+    /// # Errors
+    /// Those of [`PidFd::getpid`], where clone3 is refused and the kernel must be
+    /// asked.
+    pub fn id(&self) -> Result<u32, Errno> {
+        match self.id {
+            Some(id) => Ok(id),
+            None => self.pidfd().getpid(),
         }
     }
 

@@ -100,6 +100,13 @@ impl Birth {
         let made = self.number.load(Ordering::Acquire) != 0;
         made.then(|| self.pidfd.load(Ordering::Acquire))
     }
+
+    /// The number of the child, in the pid namespace of who made it: clone3
+    /// says that, clone what the child has in its own.
+    pub(crate) fn number(&self, method: Method) -> Option<u32> {
+        let number = self.number.load(Ordering::Acquire).unsigned_abs();
+        (method == Method::Clone3 && number != 0).then_some(number)
+    }
 }
 
 impl Clone<'_> {

@@ -179,7 +179,7 @@ impl Command {
     /// # Errors
     /// Where it failed and why; nothing is left of the attempt.
     pub fn spawn(&self) -> Result<Child, SpawnError> {
-        self.spawn_abortable(&SpawnAbort::default())
+        self.launch(None)
     }
 
     /// The same, to be stopped from another thread.
@@ -187,6 +187,10 @@ impl Command {
     /// # Errors
     /// Also `ECANCELED` in the stage [`Stage::Exec`], when it was stopped.
     pub fn spawn_abortable(&self, abort: &SpawnAbort) -> Result<Child, SpawnError> {
+        self.launch(Some(abort))
+    }
+
+    fn launch(&self, abort: Option<&SpawnAbort>) -> Result<Child, SpawnError> {
         if self.nul {
             return Err(SpawnError { stage: Stage::Arguments, errno: Errno::INVAL });
         }

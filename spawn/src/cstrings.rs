@@ -4,10 +4,12 @@ use std::ffi::{CString, c_char};
 use std::marker::PhantomData;
 use std::ptr;
 
+use smallvec::SmallVec;
+
 /// Pointers to C strings, ended by a null pointer.
 #[derive(Debug)]
 pub(crate) struct Pointers<'a> {
-    pointers: Vec<*const c_char>,
+    pointers: SmallVec<[*const c_char; 16]>,
     strings: PhantomData<&'a [CString]>,
 }
 

@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::attributes::Group;
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
 use crate::child::Child;
-use crate::clone::{Clone, Method};
+use crate::clone::{Birth, Clone, Method};
 use crate::command::Command;
 use crate::cstrings::Pointers;
 use crate::dumpable;
@@ -38,7 +38,7 @@ struct Prepared {
     lent: Lent,
 }
 
-pub(crate) fn launch(command: &Command, abort: &SpawnAbort) -> Result<Child, SpawnError> {
+pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Child, SpawnError> {
     let kernel = Kernel::get()
         .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
     let attributes = &command.attributes;
@@ -59,11 +59,18 @@ pub(crate) fn launch(command: &Command, abort: &SpawnAbort) -> Result<Child, Spa
 
     let stack = Stack::take()?;
     let dumpable = attributes.reset_ids.then(dumpable::Kept::keep);
-    let made = abort.watch(|birth| clone.spawn(&stack, &orders, birth));
+    let make = |birth: &Birth| {
+        let pidfd = clone.spawn(&stack, &orders, birth)?;
+        Ok((pidfd, birth.number(clone.method)))
+    };
+    let made = match abort {
+        Some(abort) => abort.watch(make),
+        None => Ok((make(&Birth::default()), false)),
+    };
     stack.give_back();
     drop(dumpable);
     let (made, aborted) = made?;
-    let pidfd = made.map_err(|errno| SpawnError {
+    let (pidfd, number) = made.map_err(|errno| SpawnError {
         stage: match clone.cgroup.is_some() && is_about_cgroup(errno) {
             true => Stage::Cgroup,
             false => Stage::Clone,
@@ -79,6 +86,7 @@ pub(crate) fn launch(command: &Command, abort: &SpawnAbort) -> Result<Child, Spa
     let streams = prepared.stdio.map(|stream| stream.parent);
     let child = Child::new(
         PidFd::from(moved_above_stdio(pidfd)),
+        number,
         attributes.leads_group(),
         kernel.has_group_signals(),
         streams,

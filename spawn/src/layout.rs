@@ -9,33 +9,41 @@
 
 use std::os::fd::RawFd;
 
+use smallvec::SmallVec;
+
 use crate::stdio::FIRST_OTHER;
+
+/// Numbers, as many as a child commonly has without any memory of the heap.
+pub(crate) type Numbers = SmallVec<[RawFd; 8]>;
+
+/// From which number to which.
+pub(crate) type Pairs = SmallVec<[(RawFd, RawFd); 6]>;
 
 /// What a child needs, by the parent's numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     /// What it starts with: the parent's number and its own. Of two with the
     /// same number of its own the later one counts.
-    pub(crate) places: Vec<(RawFd, RawFd)>,
+    pub(crate) places: Pairs,
     /// What it needs until it executes its program.
-    pub(crate) hidden: Vec<RawFd>,
+    pub(crate) hidden: Numbers,
     /// A script, which stays open for its interpreter.
     pub(crate) script: Option<RawFd>,
     /// The numbers that its file actions name.
-    pub(crate) named: Vec<RawFd>,
+    pub(crate) named: Numbers,
 }
 
 /// How the child brings its descriptors into order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// First: what is in the way goes elsewhere, to be closed at exec.
-    pub(crate) moves: Vec<(RawFd, RawFd)>,
+    pub(crate) moves: Pairs,
     /// Second: what the child starts with is put in place.
-    pub(crate) places: Vec<(RawFd, RawFd)>,
+    pub(crate) places: Pairs,
     /// What no action may touch, in ascending order.
-    pub(crate) hidden: Vec<RawFd>,
+    pub(crate) hidden: Numbers,
     /// All that is not closed third, in ascending order.
-    pub(crate) kept: Vec<RawFd>,
+    pub(crate) kept: Numbers,
     /// Where the script is, if the program is one: the lowest number behind
     /// the standard streams that nothing else has or names.
     pub(crate) script: Option<RawFd>,
@@ -44,7 +52,7 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(wanted: &Wanted) -> Layout {
         // By their numbers; of two the later one.
-        let mut places: Vec<(RawFd, RawFd)> = Vec::with_capacity(wanted.places.len() + 1);
+        let mut places = Pairs::new();
         for (source, number) in &wanted.places {
             match places.binary_search_by_key(number, |(_, number)| *number) {
                 Ok(index) => places[index].0 = *source,
@@ -66,7 +74,7 @@ impl Layout {
         let needed = places.iter().map(|(source, _)| *source);
         let sources = sorted(needed.chain(wanted.hidden.iter().copied()));
         let in_the_way = |source: &&RawFd| reserved.binary_search(source).is_ok();
-        let mut moves = Vec::new();
+        let mut moves = Pairs::new();
         if sources.iter().any(|source| in_the_way(&source)) {
             let mut used = sorted(reserved.iter().chain(&sources).copied());
             for source in sources.iter().filter(in_the_way) {
@@ -98,14 +106,14 @@ fn find(moves: &[(RawFd, RawFd)], source: RawFd) -> RawFd {
 }
 
 /// In ascending order, each once.
-fn sorted(numbers: impl Iterator<Item = RawFd>) -> Vec<RawFd> {
-    let mut numbers: Vec<RawFd> = numbers.collect();
+fn sorted(numbers: impl Iterator<Item = RawFd>) -> Numbers {
+    let mut numbers: Numbers = numbers.collect();
     numbers.sort_unstable();
     numbers.dedup();
     numbers
 }
 
-fn insert(sorted: &mut Vec<RawFd>, number: RawFd) {
+fn insert(sorted: &mut Numbers, number: RawFd) {
     if let Err(index) = sorted.binary_search(&number) {
         sorted.insert(index, number);
     }
@@ -121,6 +129,8 @@ fn lowest(used: &[RawFd], from: RawFd) -> RawFd {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use smallvec::smallvec;
 
     use super::*;
 
@@ -166,25 +176,25 @@ mod tests {
     #[test]
     fn nothing_moves_that_need_not() {
         let layout = check(&Wanted {
-            places: vec![(7, 0), (8, 1), (7, 2)],
-            hidden: vec![5, 6],
+            places: smallvec![(7, 0), (8, 1), (7, 2)],
+            hidden: smallvec![5, 6],
             ..Wanted::default()
         });
-        assert_eq!(layout.moves, []);
-        assert_eq!(layout.hidden, [5, 6]);
-        assert_eq!(layout.kept, [0, 1, 2, 5, 6]);
+        assert!(layout.moves.is_empty());
+        assert_eq!(layout.hidden.as_slice(), [5, 6]);
+        assert_eq!(layout.kept.as_slice(), [0, 1, 2, 5, 6]);
     }
 
     #[test]
     fn a_script_has_the_lowest_number() {
         let mut wanted = Wanted {
-            places: vec![(3, 0), (4, 1), (5, 2)],
-            hidden: vec![6],
+            places: smallvec![(3, 0), (4, 1), (5, 2)],
+            hidden: smallvec![6],
             script: Some(9),
-            named: vec![],
+            named: smallvec![],
         };
         assert_eq!(check(&wanted).script, Some(3));
-        wanted.named = vec![3, 4, 6];
+        wanted.named = smallvec![3, 4, 6];
         assert_eq!(check(&wanted).script, Some(5));
         wanted.script = Some(3);
         assert_eq!(check(&wanted).script, Some(5));
@@ -192,8 +202,9 @@ mod tests {
 
     #[test]
     fn a_later_place_of_a_number_counts() {
-        let wanted = Wanted { places: vec![(9, 0), (8, 1), (7, 2), (6, 0)], ..Wanted::default() };
-        assert_eq!(check(&wanted).places, [(6, 0), (8, 1), (7, 2)]);
+        let wanted =
+            Wanted { places: smallvec![(9, 0), (8, 1), (7, 2), (6, 0)], ..Wanted::default() };
+        assert_eq!(check(&wanted).places.as_slice(), [(6, 0), (8, 1), (7, 2)]);
     }
 
     #[test]
@@ -204,15 +215,17 @@ mod tests {
         let streams = [[0, 1, 2], [2, 0, 1], [1, 1, 1], [3, 4, 5], [5, 3, 0]];
         let numbers = [-1, 0, 2, 3, 4, 5, 6, 7, RawFd::MAX];
         for [a, b, c] in streams {
-            for hidden in [vec![], vec![3], vec![4, 3], vec![6, 6, 0], vec![5, 7, 8]] {
+            for hidden in
+                [smallvec![], smallvec![3], smallvec![4, 3], smallvec![6, 6, 0], smallvec![5, 7, 8]]
+            {
                 for script in [None, Some(3), Some(1), Some(6)] {
                     for passed in [3, 5, 40] {
                         for named in numbers.windows(3) {
                             all.push(Wanted {
-                                places: vec![(a, 0), (b, 1), (c, 2), (6, passed), (3, 4)],
+                                places: smallvec![(a, 0), (b, 1), (c, 2), (6, passed), (3, 4)],
                                 hidden: hidden.clone(),
                                 script,
-                                named: named.to_vec(),
+                                named: named.into(),
                             });
                         }
                     }

@@ -14,11 +14,11 @@ mod pipe;
 mod pty;
 mod spawn;
 
-pub(crate) use spawn::link_async_spawn;
+use wasmtime::component::Linker;
 
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
-use crate::view::ProcessCtxView;
+use crate::view::{ProcessCtxView, ProcessView};
 
 impl crate::bindings::attributes::Host for ProcessCtxView<'_> {}
 
@@ -38,4 +38,10 @@ impl crate::bindings::spawn::Host for ProcessCtxView<'_> {
     ) -> wasmtime::Result<crate::bindings::spawn::SpawnError> {
         failure.split()
     }
+}
+
+/// Links what is another function for hosts whose threads must not sleep.
+pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    pidfd::link_async(linker)?;
+    spawn::link_async(linker)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offspring_spawn::{Change, Errno};
-use wasmtime::component::Resource;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 
 use super::convert::{
@@ -17,8 +18,28 @@ use crate::bindings::types::{ErrorCode, ExitStatus, ResourceUsage, Signal};
 use crate::child::{Cause, Child, Origin};
 use crate::error::{ErrorCodeFailure, Failure};
 use crate::process::Ending;
-use crate::view::ProcessCtxView;
+use crate::view::{ProcessCtxView, ProcessView};
 use crate::watch::{Changes, Watch};
+
+/// How long this thread, which has nothing but its guest to attend to, may sleep
+/// for the sake of a child that ends soon.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// `pidfd.try-wait-within` for hosts whose threads must not sleep, in place of the
+/// one that is linked already.
+pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("offspring:process/pidfd@0.2.0")?;
+    interface.func_wrap(
+        "[method]pidfd.try-wait-within",
+        |mut store: StoreContextMut<'_, T>, (this, _): (Resource<Child>, u64)| {
+            let mut view = store.data_mut().process();
+            match pidfd::HostPidfd::try_wait(&mut view, this) {
+                Ok(exit) => Ok((Ok(exit),)),
+                Err(failure) => Ok((Err(failure.split()?),)),
+            }
+        },
+    )
+}
 
 impl pidfd::Host for ProcessCtxView<'_> {}
 
@@ -27,6 +48,17 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
         let child = self.table.get(&this)?;
         let exit = child.process().try_wait().map_err(|error| io_error_code(&error))?;
         Ok(exit.map(exit_status))
+    }
+
+    fn try_wait_within(
+        &mut self,
+        this: Resource<Child>,
+        patience: u64,
+    ) -> Result<Option<ExitStatus>, ErrorCodeFailure> {
+        let child = self.table.get(&this)?;
+        let patience = Duration::from_nanos(patience).min(MOMENT);
+        let exit = child.process().try_wait_within(patience);
+        Ok(exit.map_err(|error| io_error_code(&error))?.map(exit_status))
     }
 
     fn subscribe(&mut self, this: Resource<Child>) -> wasmtime::Result<Resource<DynPollable>> {

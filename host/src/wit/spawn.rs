@@ -249,9 +249,7 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 
 /// `command.spawn` for hosts whose threads must not sleep, in place of the one
 /// that is linked already.
-pub(crate) fn link_async_spawn<T: ProcessView + 'static>(
-    linker: &mut Linker<T>,
-) -> wasmtime::Result<()> {
+pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
     interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
         Box::new(async move {

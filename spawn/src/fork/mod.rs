@@ -192,7 +192,13 @@ impl Fork {
                 }
                 let pidfd = PidFd::from(moved_above_stdio(pidfd));
                 let group_signals = kernel.has_group_signals();
-                Ok(Forked::Parent(Child::new(pidfd, false, group_signals, [None, None, None])))
+                Ok(Forked::Parent(Child::new(
+                    pidfd,
+                    None,
+                    false,
+                    group_signals,
+                    [None, None, None],
+                )))
             }
             Err(errno) if self.cgroup.is_some() && is_about_cgroup(errno) => {
                 Err(ForkError::Cgroup(errno))
