@@ -1,6 +1,6 @@
 //! What a child does with its descriptors before it executes its program.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -63,16 +63,61 @@ pub(crate) enum Action {
 pub(crate) struct Open {
     pub(crate) fd: RawFd,
     /// What the path must not lead out of, if anything.
-    pub(crate) beneath: Option<Arc<OwnedFd>>,
+    pub(crate) beneath: Option<Directory>,
     pub(crate) path: CString,
     pub(crate) flags: OFlags,
     pub(crate) mode: Mode,
 }
 
+/// A directory: by a descriptor of this process, or by a path of the child's.
+#[derive(Debug, Clone)]
+pub struct Directory(pub(crate) Place);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Held(Arc<OwnedFd>),
+    Path(CString),
+}
+
+impl Directory {
+    /// The directory that is at this path for the child, in its
+    /// [view](crate::View) if it has one. A relative path starts at its working
+    /// directory. The path must be trusted, symbolic links in it included; `..`
+    /// does not lead out of a view.
+    ///
+    /// # Errors
+    /// `EINVAL` for a path with a NUL byte.
+    pub fn at(path: impl AsRef<Path>) -> Result<Directory, Errno> {
+        Ok(Directory(Place::Path(c_string(path.as_ref().as_os_str())?)))
+    }
+
+    /// The path of the child's.
+    pub(crate) fn path(&self) -> Option<&CStr> {
+        match &self.0 {
+            Place::Path(path) => Some(path),
+            Place::Held(_) => None,
+        }
+    }
+
+    /// The descriptor of this process.
+    pub(crate) fn held(&self) -> Option<BorrowedFd<'_>> {
+        match &self.0 {
+            Place::Held(fd) => Some(fd.as_fd()),
+            Place::Path(_) => None,
+        }
+    }
+}
+
+impl<T: Into<Arc<OwnedFd>>> From<T> for Directory {
+    fn from(fd: T) -> Directory {
+        Directory(Place::Held(fd.into()))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Chdir {
     /// What the path must not lead out of, if anything.
-    pub(crate) beneath: Option<Arc<OwnedFd>>,
+    pub(crate) beneath: Option<Directory>,
     pub(crate) path: CString,
 }
 
@@ -103,7 +148,7 @@ impl FileActions {
     }
 
     /// Opens a file as this number, by a path that is resolved beneath a
-    /// directory of this process: absolute paths, `..` and symbolic links that
+    /// directory: absolute paths, `..` and symbolic links that
     /// lead out of it are refused. `O_PATH` is enough for the directory, which
     /// the child itself never has.
     ///
@@ -122,7 +167,7 @@ impl FileActions {
     pub fn open_beneath(
         &mut self,
         fd: RawFd,
-        directory: impl Into<Arc<OwnedFd>>,
+        directory: impl Into<Directory>,
         path: impl AsRef<Path>,
         flags: OFlags,
         mode: Mode,
@@ -159,14 +204,14 @@ impl FileActions {
     }
 
     /// Changes the working directory, by a path that is resolved beneath a
-    /// directory of this process as in [`open_beneath`](Self::open_beneath).
+    /// directory as in [`open_beneath`](Self::open_beneath).
     ///
     /// # Errors
     /// At a spawn, those of openat2(2) and fchdir(2): `EXDEV` for what leads
     /// out.
     pub fn chdir_beneath(
         &mut self,
-        directory: impl Into<Arc<OwnedFd>>,
+        directory: impl Into<Directory>,
         path: impl AsRef<Path>,
     ) -> Result<&mut FileActions, Errno> {
         let path = c_string(path.as_ref().as_os_str())?;
@@ -204,7 +249,7 @@ impl FileActions {
     fn add_open(
         &mut self,
         fd: RawFd,
-        beneath: Option<Arc<OwnedFd>>,
+        beneath: Option<Directory>,
         path: &Path,
         flags: OFlags,
         mode: Mode,
@@ -254,7 +299,7 @@ impl Action {
             | Action::CloseFrom(_)
             | Action::SetForeground(_) => &None,
         };
-        beneath.as_ref().map(AsFd::as_fd)
+        beneath.as_ref().and_then(Directory::held)
     }
 }
 

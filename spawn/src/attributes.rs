@@ -8,6 +8,8 @@ use rustix::process::{Resource, Rlimit};
 
 use crate::child::Child;
 use crate::command::Command;
+use crate::identity::Identity;
+use crate::namespace::Namespaces;
 use crate::pidfd::PidFd;
 use crate::signal::Signal;
 use crate::sigset::SignalSet;
@@ -23,6 +25,8 @@ pub(crate) struct Attributes {
     pub(crate) group: Group,
     pub(crate) terminal: Option<Arc<OwnedFd>>,
     pub(crate) reset_ids: bool,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) namespaces: Namespaces,
     pub(crate) umask: Option<u32>,
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) parent_death_signal: Option<Signal>,
@@ -89,6 +93,8 @@ impl Default for Attributes {
             group: Group::Inherited,
             terminal: None,
             reset_ids: false,
+            identity: None,
+            namespaces: Namespaces::NONE,
             umask: None,
             limits: Vec::new(),
             parent_death_signal: None,

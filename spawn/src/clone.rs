@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::Errno;
 
-use crate::inside::{self, NO_FD, Orders, PROBE_WORD};
+use crate::inside::{self, Building, NO_FD, Orders, PROBE_WORD};
 use crate::sigset::Blocked;
 use crate::stack::Stack;
 use crate::sys::{self, Entry, nr};
@@ -77,6 +77,8 @@ pub(crate) struct Clone<'a> {
     pub(crate) exit_signal: u8,
     /// The cgroup that the child is born in; only with [`Method::Clone3`].
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// The namespaces that the child is born in, by the flags of clone(2).
+    pub(crate) namespaces: u32,
 }
 
 /// What the kernel says of a child while the thread that makes it sleeps, for
@@ -124,6 +126,15 @@ impl Clone<'_> {
         unsafe { self.call(stack, inside::run, data, birth) }
     }
 
+    /// Makes a child that makes a view for others and ends, waits until it has, and
+    /// returns its pidfd.
+    pub(crate) fn build(&self, stack: &Stack, building: &Building<'_>) -> Result<OwnedFd, Errno> {
+        let data = ptr::from_ref(building).cast_mut().cast();
+        // SAFETY: `build` takes this. It is borrowed until the call returns, and then
+        // the child has ended.
+        unsafe { self.call(stack, inside::build, data, &Birth::default()) }
+    }
+
     /// Makes a child that ends at once, and returns its pidfd and whether it
     /// wrote to our memory.
     pub(crate) fn probe(&self, stack: &Stack) -> Result<(OwnedFd, bool), Errno> {
@@ -150,7 +161,7 @@ impl Clone<'_> {
     ) -> Result<OwnedFd, Errno> {
         let (base, size) = stack.usable();
         let files = if self.share_table { CLONE_FILES } else { 0 };
-        let flags = FLAGS | files;
+        let flags = FLAGS | files | self.namespaces;
         let (pidfd, number) = (birth.pidfd.as_ptr() as usize, birth.number.as_ptr() as usize);
         let _blocked = Blocked::all();
         let answer = match self.method {
@@ -264,7 +275,8 @@ pub(crate) mod tests {
             return;
         }
         for method in [crate::Kernel::get().unwrap().method, Method::Clone] {
-            let clone = Clone { method, share_table: true, exit_signal: 0, cgroup: None };
+            let clone =
+                Clone { method, share_table: true, exit_signal: 0, cgroup: None, namespaces: 0 };
             let stack = Stack::take().unwrap();
             let (base, _) = stack.usable();
             let lowest = AtomicUsize::new(0);

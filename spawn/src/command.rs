@@ -8,21 +8,24 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::abort::SpawnAbort;
-use crate::action::{self, FileActions};
+use crate::action::{self, Directory, FileActions};
 use crate::attributes::Attributes;
 use crate::child::Child;
 use crate::error::{SpawnError, Stage};
 use crate::launch;
+use crate::namespace::{Namespace, Namespaces};
 use crate::program::Program;
 use crate::sandbox::Sandbox;
 use crate::stdio::Stdio;
+use crate::view::{Joined, PreparedView};
 
 /// What to start and how: the attributes and file actions of `posix_spawn`,
 /// with nothing inherited unless asked for.
 ///
-/// The child sets its attributes in this order: scheduler, nice value,
-/// processors, session, process group, terminal, ids, umask, limits, parent
-/// death signal, `no_new_privs`, working directory. Then come the file actions,
+/// The child is born into its cgroup and its namespaces, and takes its view. It sets
+/// its attributes in this order: scheduler, nice value, processors, session, process
+/// group, terminal, effective ids, umask, limits, identity, parent death signal,
+/// `no_new_privs`, working directory. Then come the file actions,
 /// the sandbox, and last the signals. The first of them that fails ends the spawn with a
 /// [`Stage`] of its own.
 ///
@@ -60,12 +63,13 @@ pub struct Command {
     pub(crate) envp: Vec<CString>,
     pub(crate) nul: bool,
     pub(crate) stdio: [Stdio; 3],
-    pub(crate) cwd: Option<Arc<OwnedFd>>,
+    pub(crate) cwd: Option<Directory>,
     pub(crate) cgroup: Option<Arc<OwnedFd>>,
     pub(crate) passed: Vec<(Arc<OwnedFd>, RawFd)>,
     pub(crate) actions: FileActions,
     pub(crate) attributes: Attributes,
     pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) view: Option<PreparedView>,
 }
 
 impl Command {
@@ -83,6 +87,7 @@ impl Command {
             actions: FileActions::new(),
             attributes: Attributes::default(),
             sandbox: None,
+            view: None,
         }
     }
 
@@ -133,8 +138,8 @@ impl Command {
         self
     }
 
-    /// Runs the child in this directory, by descriptor; `O_PATH` is enough.
-    pub fn current_dir(&mut self, directory: impl Into<Arc<OwnedFd>>) -> &mut Command {
+    /// Runs the child in this directory; of a descriptor `O_PATH` is enough.
+    pub fn current_dir(&mut self, directory: impl Into<Directory>) -> &mut Command {
         self.cwd = Some(directory.into());
         self
     }
@@ -195,6 +200,20 @@ impl Command {
             return Err(SpawnError { stage: Stage::Arguments, errno: Errno::INVAL });
         }
         launch::launch(self, abort)
+    }
+
+    /// Those that were asked for, and the one that a view needs.
+    pub(crate) fn all_namespaces(&self) -> Namespaces {
+        let mut namespaces = self.attributes.namespaces;
+        if self.view.is_some() {
+            namespaces.insert(Namespace::Mount);
+        }
+        namespaces
+    }
+
+    /// The view to join, if there is one that the child can.
+    pub(crate) fn joined(&self) -> Option<Joined<'_>> {
+        self.view.as_ref().and_then(|view| view.joined(self.attributes.namespaces))
     }
 
     /// A NUL in a string is remembered and reported by [`Command::spawn`].

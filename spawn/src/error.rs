@@ -25,6 +25,16 @@ pub enum Stage {
     DescriptorTable,
     /// The child was put into its cgroup.
     Cgroup,
+    /// The child was given namespaces of its own.
+    Namespaces,
+    /// The child's user namespace was told whose ids it has.
+    IdMaps,
+    /// The processes of the child's own were mounted as `/proc`.
+    Proc,
+    /// The root of the child's view was made.
+    Root,
+    /// Something was shown in the child's view: by the index of the step.
+    View(u32),
     /// One of the descriptors that were passed, by its number in the child,
     /// was put in place.
     Passed(u32),
@@ -42,6 +52,12 @@ pub enum Stage {
     ControllingTerminal,
     /// The child's effective ids were set back.
     Ids,
+    /// The child was given other supplementary groups.
+    SupplementaryGroups,
+    /// The child was given another group.
+    GroupId,
+    /// The child became another user.
+    UserId,
     /// One of the child's resource limits was set.
     ResourceLimit,
     /// The child asked to be signalled when its parent dies.
@@ -73,7 +89,7 @@ pub enum Stage {
 }
 
 /// The stages that have no number.
-const PLAIN: [Stage; 27] = [
+const PLAIN: [Stage; 34] = [
     Stage::Kernel,
     Stage::Arguments,
     Stage::Program,
@@ -82,6 +98,10 @@ const PLAIN: [Stage; 27] = [
     Stage::Clone,
     Stage::DescriptorTable,
     Stage::Cgroup,
+    Stage::Namespaces,
+    Stage::IdMaps,
+    Stage::Proc,
+    Stage::Root,
     Stage::Scheduler,
     Stage::Nice,
     Stage::CpuAffinity,
@@ -89,6 +109,9 @@ const PLAIN: [Stage; 27] = [
     Stage::ProcessGroup,
     Stage::ControllingTerminal,
     Stage::Ids,
+    Stage::SupplementaryGroups,
+    Stage::GroupId,
+    Stage::UserId,
     Stage::ResourceLimit,
     Stage::ParentDeathSignal,
     Stage::NoNewPrivileges,
@@ -123,6 +146,11 @@ impl Stage {
             Stage::Clone => "clone",
             Stage::DescriptorTable => "descriptor-table",
             Stage::Cgroup => "cgroup",
+            Stage::Namespaces => "namespaces",
+            Stage::IdMaps => "id-maps",
+            Stage::Proc => "proc",
+            Stage::Root => "root",
+            Stage::View(_) => "view",
             Stage::Passed(_) => "passed",
             Stage::Scheduler => "scheduler",
             Stage::Nice => "nice",
@@ -131,6 +159,9 @@ impl Stage {
             Stage::ProcessGroup => "process-group",
             Stage::ControllingTerminal => "controlling-terminal",
             Stage::Ids => "reset-ids",
+            Stage::SupplementaryGroups => "user-groups",
+            Stage::GroupId => "user-group",
+            Stage::UserId => "user",
             Stage::ResourceLimit => "rlimits",
             Stage::ParentDeathSignal => "parent-death-signal",
             Stage::NoNewPrivileges => "no-new-privileges",
@@ -154,6 +185,7 @@ impl Stage {
             Stage::StandardStream(number) => (1, number.into()),
             Stage::Passed(number) => (2, number),
             Stage::FileAction(index) => (3, index),
+            Stage::View(index) => (4, index),
             plain => {
                 let before = PLAIN.iter().take_while(|stage| **stage != plain);
                 (0, before.fold(0, |count: u32, _| count.wrapping_add(1)))
@@ -170,7 +202,8 @@ impl Stage {
             }
             1 => Stage::StandardStream(number.to_le_bytes()[0]),
             2 => Stage::Passed(number),
-            _ => Stage::FileAction(number),
+            3 => Stage::FileAction(number),
+            _ => Stage::View(number),
         }
     }
 }
@@ -186,6 +219,11 @@ impl fmt::Display for Stage {
             Stage::Clone => "cannot create the process",
             Stage::DescriptorTable => "cannot separate the child's descriptors",
             Stage::Cgroup => "cannot join the cgroup",
+            Stage::Namespaces => "cannot make namespaces",
+            Stage::IdMaps => "cannot map the ids of the user namespace",
+            Stage::Proc => "cannot mount /proc",
+            Stage::Root => "cannot make the root of the view",
+            Stage::View(index) => return write!(f, "cannot do step {index} of the view"),
             Stage::StandardStream(0) => "cannot set standard input",
             Stage::StandardStream(1) => "cannot set standard output",
             Stage::StandardStream(_) => "cannot set standard error",
@@ -197,6 +235,9 @@ impl fmt::Display for Stage {
             Stage::ProcessGroup => "cannot make or join a process group",
             Stage::ControllingTerminal => "cannot take the terminal",
             Stage::Ids => "cannot set the ids back",
+            Stage::SupplementaryGroups => "cannot set the supplementary groups",
+            Stage::GroupId => "cannot set the group",
+            Stage::UserId => "cannot set the user",
             Stage::ResourceLimit => "cannot set a resource limit",
             Stage::ParentDeathSignal => "cannot set the parent death signal",
             Stage::NoNewPrivileges => "cannot set no_new_privs",
@@ -280,9 +321,9 @@ mod tests {
     fn every_error_survives_its_word() {
         let streams = [0, 1, 2].map(Stage::StandardStream);
         let numbers = [0, 3, u32::MAX];
-        let numbered = numbers
-            .into_iter()
-            .flat_map(|number| [Stage::Passed(number), Stage::FileAction(number)]);
+        let numbered = numbers.into_iter().flat_map(|number| {
+            [Stage::Passed(number), Stage::FileAction(number), Stage::View(number)]
+        });
         for stage in PLAIN.into_iter().chain(streams).chain(numbered) {
             for errno in [Errno::PERM, Errno::NOEXEC, Errno::from_raw_os_error(4095)] {
                 let error = SpawnError { stage, errno };

@@ -178,7 +178,8 @@ fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> 
     let stack = Stack::take().map_err(|error| Unsupported::Clone(error.errno))?;
     // No signal: the process that we run in may count its SIGCHLDs.
     let probe =
-        Clone { method, share_table: close_range, exit_signal: 0, cgroup: None }.probe(&stack);
+        Clone { method, share_table: close_range, exit_signal: 0, cgroup: None, namespaces: 0 }
+            .probe(&stack);
     stack.give_back();
     let (child, shared) = probe.map_err(Unsupported::Clone)?;
 

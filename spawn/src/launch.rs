@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use rustix::process::{getgid, getpid, getuid};
+use rustix::process::{PidfdFlags, getgid, getpid, getuid, pidfd_open};
 
 use crate::abort::SpawnAbort;
-use crate::action::Action;
+use crate::action::{Action, Directory};
 use crate::attributes::Group;
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
+use crate::check;
 use crate::child::Child;
 use crate::clone::{Birth, Clone, Method};
 use crate::command::Command;
@@ -20,10 +21,11 @@ use crate::error::{SpawnError, Stage};
 use crate::inside::{Failure, NO_FD, Orders};
 use crate::kernel::Kernel;
 use crate::layout::{Layout, Wanted};
+use crate::namespace::{IdMaps, Namespace};
 use crate::pidfd::PidFd;
 use crate::sandbox::Sandbox;
 use crate::stack::Stack;
-use crate::stdio::{Direction, Stream, moved_above_stdio};
+use crate::stdio::{Direction, Stream, above_stdio, moved_above_stdio};
 use crate::wait::{self, Reap};
 use crate::window::Lent;
 
@@ -34,6 +36,8 @@ struct Prepared {
     cgroup_procs: Option<OwnedFd>,
     /// The group to be in, by its leader's number; 0 for one of its own.
     group: Option<i32>,
+    /// This process, for a child that cannot see it.
+    parent: Option<PidFd>,
     /// The low numbers of what has high ones.
     lent: Lent,
 }
@@ -42,7 +46,11 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
     let kernel = Kernel::get()
         .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
     let attributes = &command.attributes;
+    check::identity(command)?;
     let prepared = Prepared::open(command, kernel)?;
+    if command.view.is_some() {
+        check::leads_nowhere(command, &prepared.stdio)?;
+    }
     let orders = prepared.orders(command, kernel);
     let clone = Clone {
         method: kernel.method,
@@ -55,10 +63,12 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
             Method::Clone3 => command.cgroup.as_deref().map(AsFd::as_fd),
             Method::Clone => None,
         },
+        namespaces: orders.at_birth(),
     };
 
     let stack = Stack::take()?;
-    let dumpable = attributes.reset_ids.then(dumpable::Kept::keep);
+    let changes_ids = attributes.reset_ids || attributes.identity.is_some();
+    let dumpable = changes_ids.then(dumpable::Kept::keep);
     let make = |birth: &Birth| {
         let pidfd = clone.spawn(&stack, &orders, birth)?;
         Ok((pidfd, birth.number(clone.method)))
@@ -71,9 +81,10 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
     drop(dumpable);
     let (made, aborted) = made?;
     let (pidfd, number) = made.map_err(|errno| SpawnError {
-        stage: match clone.cgroup.is_some() && is_about_cgroup(errno) {
-            true => Stage::Cgroup,
-            false => Stage::Clone,
+        stage: match errno {
+            errno if clone.cgroup.is_some() && is_about_cgroup(errno) => Stage::Cgroup,
+            errno if clone.namespaces != 0 && is_about_namespaces(errno) => Stage::Namespaces,
+            _ => Stage::Clone,
         },
         errno,
     })?;
@@ -102,6 +113,7 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
 impl Prepared {
     fn open(command: &Command, kernel: Kernel) -> Result<Prepared, SpawnError> {
         let at = || SpawnError::at(Stage::Descriptors);
+        let attributes = &command.attributes;
         let [stdin, stdout, stderr] = &command.stdio;
         let mut prepared = Prepared {
             stdio: [
@@ -113,7 +125,7 @@ impl Prepared {
                 (Some(cgroup), Method::Clone) => Some(open_procs(cgroup)?),
                 (Some(_), Method::Clone3) | (None, _) => None,
             },
-            group: match &command.attributes.group {
+            group: match &attributes.group {
                 Group::Inherited => None,
                 Group::New => Some(0),
                 Group::Joined(leader) => {
@@ -121,6 +133,13 @@ impl Prepared {
                     let number = number.map_err(SpawnError::at(Stage::ProcessGroup))?;
                     Some(number.cast_signed())
                 }
+            },
+            parent: match attributes.parent_death_signal {
+                Some(_) if attributes.namespaces.contains(Namespace::Pid) => {
+                    let own = pidfd_open(getpid(), PidfdFlags::empty());
+                    Some(PidFd::from(own.and_then(above_stdio).map_err(at())?))
+                }
+                Some(_) | None => None,
             },
             lent: Lent::default(),
         };
@@ -134,9 +153,13 @@ impl Prepared {
     fn sources<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = BorrowedFd<'a>> {
         let streams = self.stdio.iter().map(|stream| stream.child.as_fd());
         let passed = command.passed.iter().map(|(fd, _)| fd.as_fd());
+        let joined = command.joined();
         let others = [
             Some(command.program.as_fd()),
-            command.cwd.as_ref().map(AsFd::as_fd),
+            command.cwd.as_ref().and_then(Directory::held),
+            self.parent.as_ref().map(AsFd::as_fd),
+            joined.and_then(|joined| joined.user),
+            joined.map(|joined| joined.mount),
             command.attributes.terminal.as_ref().map(AsFd::as_fd),
             command.attributes.group.leader().map(AsFd::as_fd),
             self.cgroup_procs.as_ref().map(AsFd::as_fd),
@@ -150,9 +173,14 @@ impl Prepared {
     /// decided here.
     fn orders<'a>(&self, command: &'a Command, kernel: Kernel) -> Orders<'a> {
         let attributes = &command.attributes;
+        let namespaces = command.all_namespaces();
         let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
         let program = at(command.program.as_fd());
-        let cwd = command.cwd.as_ref().map(|cwd| at(cwd.as_fd()));
+        let cwd = command.cwd.as_ref().and_then(Directory::held).map(at);
+        let joined = command.joined();
+        let user_namespace = joined.and_then(|joined| joined.user).map(at);
+        let mount_namespace = joined.map(|joined| at(joined.mount));
+        let parent = self.parent.as_ref().map(|parent| at(parent.as_fd()));
         let terminal = attributes.terminal.as_ref().map(|terminal| at(terminal.as_fd()));
         let leader = attributes.group.leader().map(|leader| at(leader.as_fd()));
         let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
@@ -162,7 +190,16 @@ impl Prepared {
 
         let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
         let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
-        let hidden = [(!script).then_some(program), cwd, terminal, leader, ruleset];
+        let hidden = [
+            (!script).then_some(program),
+            cwd,
+            terminal,
+            leader,
+            parent,
+            ruleset,
+            user_namespace,
+            mount_namespace,
+        ];
         let wanted = Wanted {
             places: streams.zip(0..).chain(passed).collect(),
             hidden: hidden.into_iter().chain(directories()).flatten().collect(),
@@ -178,7 +215,12 @@ impl Prepared {
             cut: needed.fold(NO_FD, RawFd::max).saturating_add(1),
             program: layout.script.unwrap_or(layout.find(program)),
             cgroup_procs: cgroup_procs.unwrap_or(NO_FD),
+            namespaces,
+            id_maps: (joined.is_none() && namespaces.contains(Namespace::User)).then(IdMaps::own),
+            view: command.view.as_ref().map(|view| &*view.steps),
+            joined: joined.map(|_| [find(user_namespace), find(mount_namespace)]),
             cwd: find(cwd),
+            cwd_path: command.cwd.as_ref().and_then(Directory::path),
             terminal: find(terminal),
             group: self.group,
             leader: find(leader),
@@ -190,6 +232,7 @@ impl Prepared {
             },
             sandbox: command.sandbox.as_ref().map(Sandbox::measures),
             ruleset: find(ruleset),
+            parent_pidfd: find(parent),
             actions: command.actions.iter().zip(directories().map(find)).collect(),
             clear_handlers: kernel.method == Method::Clone,
             argv: Pointers::to(&command.argv),
@@ -204,6 +247,11 @@ impl Prepared {
 pub(crate) fn is_about_cgroup(errno: Errno) -> bool {
     use Errno as E;
     matches!(errno, E::BADF | E::NOENT | E::NODEV | E::ACCESS | E::BUSY | E::OPNOTSUPP)
+}
+
+/// Whether clone says this of namespaces rather than of processes.
+fn is_about_namespaces(errno: Errno) -> bool {
+    matches!(errno, Errno::PERM | Errno::NOSPC | Errno::USERS | Errno::INVAL)
 }
 
 /// What a child writes to in order to join a cgroup by itself. What is not the

@@ -10,6 +10,8 @@
 //! - A [`Program`] is opened once and executed by its descriptor.
 //! - A [`Command`] says how to run it: all attributes of `posix_spawn`, and
 //!   more. Nothing is inherited unless asked for.
+//! - An [`Identity`] is who a child is, [`Namespaces`] are what it shares with nobody,
+//!   and a [`View`] is all that it sees of the file system.
 //! - [`FileActions`] are what it does with its descriptors before, in order.
 //! - A [`Sandbox`] is what it can reach of the rest of the machine.
 //! - A [`Pty`] is a terminal to run it in.
@@ -54,6 +56,7 @@ mod abort;
 mod action;
 mod attributes;
 mod cgroup;
+mod check;
 mod child;
 mod clone;
 mod command;
@@ -61,12 +64,14 @@ mod cstrings;
 mod dumpable;
 mod error;
 mod fork;
+mod identity;
 mod info;
 mod inside;
 mod kernel;
 mod lane;
 mod launch;
 mod layout;
+mod namespace;
 mod pidfd;
 mod program;
 mod pty;
@@ -80,11 +85,12 @@ mod status;
 mod stdio;
 mod supervise;
 mod sys;
+mod view;
 mod wait;
 mod window;
 
 pub use abort::SpawnAbort;
-pub use action::FileActions;
+pub use action::{Directory, FileActions};
 pub use attributes::SchedulerPolicy;
 pub use cgroup::{
     Cgroup, CgroupError, CgroupErrorKind, CgroupEvents, CgroupLock, CgroupMount, CgroupState,
@@ -97,9 +103,11 @@ pub use error::{SpawnError, Stage};
 pub use fork::{
     Budget, Fork, ForkError, Forked, Slot, Unforkable, exit_process, is_single_threaded,
 };
+pub use identity::Identity;
 pub use info::ProcessInfo;
 pub use kernel::{Kernel, Unsupported};
 pub use lane::Spawning;
+pub use namespace::{Namespace, Namespaces};
 pub use pidfd::PidFd;
 pub use program::Program;
 pub use pty::{Pty, WindowSize};
@@ -116,6 +124,7 @@ pub use sigset::SignalSet;
 pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
 pub use supervise::{SuperviseError, spare, supervise};
+pub use view::{PreparedView, View, ViewAccess};
 
 /// The example in the README is compiled and run.
 #[cfg(doctest)]

@@ -10,7 +10,7 @@ use rustix::process::Resource;
 
 use super::table::{AT_FDCWD, close_all_but, duplicate, keep_open};
 use super::{NO_FD, Orders, call, word};
-use crate::action::{Action, Chdir, Open};
+use crate::action::{Action, Chdir, Directory, Open, Place};
 use crate::error::{SpawnError, Stage};
 use crate::sys::nr;
 
@@ -75,9 +75,14 @@ fn close(fd: RawFd, stage: Stage) -> Result<(), SpawnError> {
 /// Opens a file as this number, which is made free first.
 fn open_as(open: &Open, directory: RawFd, stage: Stage) -> Result<(), SpawnError> {
     let _ = call(stage, nr::CLOSE, [word(open.fd), 0, 0, 0, 0]);
-    let opened = match directory {
-        NO_FD => open_path(open, stage)?,
-        directory => open_at_once(open, directory, stage)?,
+    let opened = match &open.beneath {
+        None => open_path(open, stage)?,
+        Some(beneath) => {
+            let directory = Opened::new(beneath, directory, stage)?;
+            let opened = open_at_once(open, directory.0, stage);
+            directory.close(beneath);
+            opened?
+        }
     };
     match i32::try_from(opened) {
         Ok(fd) if fd != open.fd => {
@@ -120,16 +125,43 @@ fn open_at_once(open: &Open, directory: RawFd, stage: Stage) -> Result<usize, Sp
 }
 
 fn change_directory(chdir: &Chdir, directory: RawFd, stage: Stage) -> Result<(), SpawnError> {
-    if directory == NO_FD {
+    let Some(beneath) = &chdir.beneath else {
         let args = [chdir.path.as_ptr() as usize, 0, 0, 0, 0];
         return call(stage, nr::CHDIR, args).map(drop);
-    }
+    };
+    let directory = Opened::new(beneath, directory, stage)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let how = OpenHow { flags: flags.bits().into(), mode: 0, resolve: RESOLVE_BENEATH };
-    let opened = resolve(&chdir.path, &how, directory, stage)?;
+    let opened = resolve(&chdir.path, &how, directory.0, stage);
+    directory.close(beneath);
+    let opened = opened?;
     let changed = call(stage, nr::FCHDIR, [opened, 0, 0, 0, 0]);
     let _ = call(stage, nr::CLOSE, [opened, 0, 0, 0, 0]);
     changed.map(drop)
+}
+
+/// A directory for one action.
+struct Opened(RawFd);
+
+impl Opened {
+    /// What the child holds of its parent's, or what is at its own path.
+    fn new(beneath: &Directory, held: RawFd, stage: Stage) -> Result<Opened, SpawnError> {
+        let Place::Path(path) = &beneath.0 else {
+            return Ok(Opened(held));
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let args = [word(AT_FDCWD), path.as_ptr() as usize, flags.bits() as usize, 0, 0];
+        let fd = call(stage, nr::OPENAT, args)?;
+        Ok(Opened(i32::try_from(fd).unwrap_or(NO_FD)))
+    }
+
+    /// Gives up what was opened here, whose number may be the one that the action
+    /// is about.
+    fn close(&self, beneath: &Directory) {
+        if matches!(beneath.0, Place::Path(_)) {
+            let _ = call(Stage::Exec, nr::CLOSE, [word(self.0), 0, 0, 0, 0]);
+        }
+    }
 }
 
 /// Opens a path beneath a directory, again and again while something is renamed

@@ -3,7 +3,9 @@
 use rustix::io::Errno;
 use rustix::process::Resource;
 
-use super::{NO_FD, Orders, call, exit, word};
+use std::os::fd::RawFd;
+
+use super::{NO_FD, Orders, call, exit, identity, word};
 use crate::attributes::{Attributes, Scheduler};
 use crate::error::{SpawnError, Stage};
 use crate::sys::nr;
@@ -41,8 +43,11 @@ pub(super) fn set(orders: &Orders<'_>) -> Result<(), SpawnError> {
         let _ = call(Stage::Ids, nr::UMASK, [mask as usize, 0, 0, 0, 0]);
     }
     set_limits(orders)?;
+    if let Some(identity) = &attributes.identity {
+        identity::take(identity)?;
+    }
     if let Some(signal) = attributes.parent_death_signal {
-        set_parent_death_signal(signal.as_raw(), orders.parent)?;
+        set_parent_death_signal(signal.as_raw(), orders)?;
     }
     if attributes.no_new_privileges {
         let args = [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0];
@@ -51,6 +56,10 @@ pub(super) fn set(orders: &Orders<'_>) -> Result<(), SpawnError> {
     if orders.cwd != NO_FD {
         let args = [word(orders.cwd), 0, 0, 0, 0];
         call(Stage::WorkingDirectory, nr::FCHDIR, args)?;
+    }
+    if let Some(path) = orders.cwd_path {
+        let args = [path.as_ptr() as usize, 0, 0, 0, 0];
+        call(Stage::WorkingDirectory, nr::CHDIR, args)?;
     }
     Ok(())
 }
@@ -110,11 +119,31 @@ fn set_limits(orders: &Orders<'_>) -> Result<(), SpawnError> {
 
 /// Asks for a signal when the parent dies, unless it already did: then nobody
 /// waits for this process, and it ends.
-fn set_parent_death_signal(signal: i32, parent: i32) -> Result<(), SpawnError> {
+fn set_parent_death_signal(signal: i32, orders: &Orders<'_>) -> Result<(), SpawnError> {
     let args = [PR_SET_PDEATHSIG, word(signal), 0, 0, 0];
     call(Stage::ParentDeathSignal, nr::PRCTL, args)?;
-    match call(Stage::ParentDeathSignal, nr::GETPPID, [0; 5])? == word(parent) {
-        true => Ok(()),
-        false => exit(),
-    }
+    let is_alive = match orders.parent_pidfd {
+        NO_FD => call(Stage::ParentDeathSignal, nr::GETPPID, [0; 5])? == word(orders.parent),
+        parent => !has_ended(parent)?,
+    };
+    if is_alive { Ok(()) } else { exit() }
 }
+
+/// Whether a process has ended. Its number says nothing in another process-id
+/// namespace: every parent outside is 0 there.
+fn has_ended(pidfd: RawFd) -> Result<bool, SpawnError> {
+    let mut poll = PollFd { fd: pidfd, events: POLLIN, revents: 0 };
+    let at_once = [0_u64; 2];
+    let args = [&raw mut poll as usize, 1, &raw const at_once as usize, 0, 0];
+    Ok(call(Stage::ParentDeathSignal, nr::PPOLL, args)? != 0)
+}
+
+/// `struct pollfd`
+#[repr(C)]
+struct PollFd {
+    fd: RawFd,
+    events: i16,
+    revents: i16,
+}
+
+const POLLIN: i16 = 1;

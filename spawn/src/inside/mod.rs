@@ -14,11 +14,15 @@
 
 mod action;
 mod attributes;
+mod building;
+mod identity;
+mod namespaces;
 mod sandbox;
 mod signals;
 mod table;
+mod view;
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,8 +34,12 @@ use crate::attributes::Attributes;
 use crate::cstrings::Pointers;
 use crate::error::{SpawnError, Stage};
 use crate::layout::Layout;
+use crate::namespace::{IdMaps, Namespaces};
 use crate::sandbox::Measures;
 use crate::sys::{self, nr};
+use crate::view::Steps;
+
+pub(crate) use building::{Building, build};
 
 const AT_EMPTY_PATH: usize = 0x1000;
 
@@ -52,8 +60,17 @@ pub(crate) struct Orders<'a> {
     pub(crate) program: RawFd,
     /// A `cgroup.procs` to write to, or [`NO_FD`].
     pub(crate) cgroup_procs: RawFd,
+    pub(crate) namespaces: Namespaces,
+    /// What the child's user namespace is told, if it has one of its own.
+    pub(crate) id_maps: Option<IdMaps>,
+    /// The file system that the child sees, if not ours: one to make,
+    pub(crate) view: Option<&'a Steps>,
+    /// or one to join: its user namespace, if it has one, and its mount namespace.
+    pub(crate) joined: Option<[RawFd; 2]>,
     /// The directory to change to, or [`NO_FD`].
     pub(crate) cwd: RawFd,
+    /// The same by a path of the child's.
+    pub(crate) cwd_path: Option<&'a CStr>,
     /// The terminal to take, or [`NO_FD`].
     pub(crate) terminal: RawFd,
     /// The process group to be in: 0 for one of its own.
@@ -65,6 +82,9 @@ pub(crate) struct Orders<'a> {
     pub(crate) ids: Option<[u32; 2]>,
     /// The parent, if the child is to end with it.
     pub(crate) parent: i32,
+    /// The same by its pidfd, for a child that does not know its number, or
+    /// [`NO_FD`].
+    pub(crate) parent_pidfd: RawFd,
     /// What the child's sandbox is made of, if it has one.
     pub(crate) sandbox: Option<&'a Measures>,
     /// Landlock's rules for it, or [`NO_FD`].
@@ -77,6 +97,16 @@ pub(crate) struct Orders<'a> {
     pub(crate) envp: Pointers<'a>,
     /// Where the child says why it ended.
     pub(crate) failure: Failure,
+}
+
+impl Orders<'_> {
+    /// The namespaces that the child is born in.
+    pub(crate) fn at_birth(&self) -> u32 {
+        match self.joined {
+            Some([user, _]) => self.namespaces.at_birth_joining(user != NO_FD),
+            None => self.namespaces.at_birth(),
+        }
+    }
 }
 
 /// Written by the child, read by the parent after the child has ended. It is
@@ -115,7 +145,7 @@ pub(crate) unsafe extern "C" fn run(orders: *mut c_void) -> ! {
 /// Does everything in order and executes the program. Returns only on failure.
 ///
 /// The order matters. Descriptors come first, while nothing restricts the
-/// process, then what glibc does in glibc's order: scheduler, session, group,
+/// process, and its namespaces, in which all else is looked for; then what glibc does in glibc's order: scheduler, session, group,
 /// ids, file actions, signal mask. Limits and the file mask come before the
 /// actions, so that they hold for these; the parent death signal after the ids,
 /// whose change would take it away. What bounds capabilities comes before the
@@ -129,6 +159,7 @@ fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
         call(Stage::Cgroup, nr::WRITE, args)?;
     }
     table::arrange(orders)?;
+    namespaces::arrange(orders)?;
     if let Some(measures) = orders.sandbox {
         sandbox::bound(measures)?;
     }

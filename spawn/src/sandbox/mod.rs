@@ -19,7 +19,7 @@ mod interpreter;
 mod landlock;
 mod network;
 mod part;
-mod runtime;
+pub(crate) mod runtime;
 mod support;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! secret.
 
 /// Beneath these, and these, may be read.
-pub(super) const READ: &[&str] = &[
+pub(crate) const READ: &[&str] = &[
     // Programs, libraries and what they come with.
     "/bin",
     "/sbin",
@@ -84,7 +84,7 @@ pub(super) const READ: &[&str] = &[
 ];
 
 /// These may be written.
-pub(super) const WRITE: &[&str] = &["/dev/full", "/dev/null", "/dev/zero"];
+pub(crate) const WRITE: &[&str] = &["/dev/full", "/dev/null", "/dev/zero"];
 
 /// These may be executed: the loaders of dynamic programs, which the kernel
 /// executes for them.

@@ -10,12 +10,19 @@ pub(crate) mod nr {
     pub(crate) const DUP3: usize = 24;
     pub(crate) const FCNTL: usize = 25;
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const MKNODAT: usize = 33;
+    pub(crate) const MKDIRAT: usize = 34;
+    pub(crate) const SYMLINKAT: usize = 36;
+    pub(crate) const UMOUNT2: usize = 39;
+    pub(crate) const PIVOT_ROOT: usize = 41;
     pub(crate) const CHDIR: usize = 49;
     pub(crate) const FCHDIR: usize = 50;
+    pub(crate) const CHROOT: usize = 51;
     pub(crate) const OPENAT: usize = 56;
     pub(crate) const CLOSE: usize = 57;
     pub(crate) const GETDENTS64: usize = 61;
     pub(crate) const WRITE: usize = 64;
+    pub(crate) const PPOLL: usize = 73;
     pub(crate) const CAPSET: usize = 91;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const WAITID: usize = 95;
@@ -36,6 +43,7 @@ pub(crate) mod nr {
     pub(crate) const SETPGID: usize = 154;
     pub(crate) const GETPGID: usize = 155;
     pub(crate) const SETSID: usize = 157;
+    pub(crate) const SETGROUPS: usize = 159;
     pub(crate) const GETRUSAGE: usize = 165;
     pub(crate) const UMASK: usize = 166;
     pub(crate) const PRCTL: usize = 167;
@@ -43,13 +51,21 @@ pub(crate) mod nr {
     pub(crate) const KEYCTL: usize = 219;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const PRLIMIT64: usize = 261;
+    pub(crate) const SETNS: usize = 268;
     pub(crate) const KCMP: usize = 272;
     pub(crate) const SECCOMP: usize = 277;
     pub(crate) const EXECVEAT: usize = 281;
+    pub(crate) const STATX: usize = 291;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
+    pub(crate) const OPEN_TREE: usize = 428;
+    pub(crate) const MOVE_MOUNT: usize = 429;
+    pub(crate) const FSOPEN: usize = 430;
+    pub(crate) const FSCONFIG: usize = 431;
+    pub(crate) const FSMOUNT: usize = 432;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const OPENAT2: usize = 437;
+    pub(crate) const MOUNT_SETATTR: usize = 442;
     pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 

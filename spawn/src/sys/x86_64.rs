@@ -21,6 +21,7 @@ pub(crate) mod nr {
     pub(crate) const SETPGID: usize = 109;
     pub(crate) const GETPPID: usize = 110;
     pub(crate) const SETSID: usize = 112;
+    pub(crate) const SETGROUPS: usize = 116;
     pub(crate) const SETRESUID: usize = 117;
     pub(crate) const SETRESGID: usize = 119;
     pub(crate) const GETPGID: usize = 121;
@@ -29,7 +30,10 @@ pub(crate) mod nr {
     pub(crate) const SETPRIORITY: usize = 141;
     pub(crate) const SCHED_SETPARAM: usize = 142;
     pub(crate) const SCHED_SETSCHEDULER: usize = 144;
+    pub(crate) const PIVOT_ROOT: usize = 155;
     pub(crate) const PRCTL: usize = 157;
+    pub(crate) const CHROOT: usize = 161;
+    pub(crate) const UMOUNT2: usize = 166;
     pub(crate) const SCHED_SETAFFINITY: usize = 203;
     pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const TIMER_CREATE: usize = 222;
@@ -38,18 +42,30 @@ pub(crate) mod nr {
     pub(crate) const WAITID: usize = 247;
     pub(crate) const KEYCTL: usize = 250;
     pub(crate) const OPENAT: usize = 257;
+    pub(crate) const MKDIRAT: usize = 258;
+    pub(crate) const MKNODAT: usize = 259;
+    pub(crate) const SYMLINKAT: usize = 266;
+    pub(crate) const PPOLL: usize = 271;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SET_ROBUST_LIST: usize = 273;
     pub(crate) const GET_ROBUST_LIST: usize = 274;
     pub(crate) const DUP3: usize = 292;
     pub(crate) const PRLIMIT64: usize = 302;
+    pub(crate) const SETNS: usize = 308;
     pub(crate) const KCMP: usize = 312;
     pub(crate) const SECCOMP: usize = 317;
     pub(crate) const EXECVEAT: usize = 322;
+    pub(crate) const STATX: usize = 332;
     pub(crate) const PIDFD_SEND_SIGNAL: usize = 424;
+    pub(crate) const OPEN_TREE: usize = 428;
+    pub(crate) const MOVE_MOUNT: usize = 429;
+    pub(crate) const FSOPEN: usize = 430;
+    pub(crate) const FSCONFIG: usize = 431;
+    pub(crate) const FSMOUNT: usize = 432;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const OPENAT2: usize = 437;
+    pub(crate) const MOUNT_SETATTR: usize = 442;
     pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 

@@ -8,8 +8,10 @@ pub mod isolation;
 pub mod place;
 pub mod refusal;
 pub mod sandbox;
+pub mod state;
 pub mod tracer;
 pub mod traces;
+pub mod view;
 
 use std::fs::File;
 use std::io::{Read, Write};
