@@ -164,6 +164,8 @@ pub enum Stage {
     Policy(String),
     /// The directory to run in was resolved.
     Resolve,
+    /// The path in the argument of this index, counted from 0, was resolved.
+    Argument(u32),
     /// Pipes and descriptors were prepared.
     Descriptors,
     /// The process was created.
@@ -239,6 +241,7 @@ impl From<spawn::SpawnError> for SpawnError {
             spawn::Stage::Request => Stage::Request,
             spawn::Stage::Policy(key) => Stage::Policy(key),
             spawn::Stage::Resolve => Stage::Resolve,
+            spawn::Stage::Argument(index) => Stage::Argument(index),
             spawn::Stage::Descriptors => Stage::Descriptors,
             spawn::Stage::Clone => Stage::Clone,
             spawn::Stage::Attribute(name) => Stage::Attribute(name),

@@ -52,13 +52,16 @@ pub struct Group {
 }
 
 /// The arguments that a grant allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Arguments {
     /// None.
     None,
     /// Any.
     Any,
+    /// Those of this synopsis, as manual pages write it:
+    /// `log [-n <1..100>] [--] [<path>]...`.
+    Slots(String),
 }
 
 macro_rules! flags {
@@ -238,6 +241,7 @@ impl From<host::Grant> for Grant {
             arguments: match grant.arguments {
                 host::Arguments::None => Arguments::None,
                 host::Arguments::Any => Arguments::Any,
+                host::Arguments::Slots(synopsis) => Arguments::Slots(synopsis),
             },
             env: grant.env,
             cwd: grant.cwd,

@@ -13,6 +13,7 @@ use crate::child::{Cause, Child, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
+use crate::path::{self, PathRefused};
 use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::{Denied, FileAction};
@@ -45,6 +46,8 @@ pub(crate) enum LaunchError {
     LeadsOut,
     #[error("cannot open the directory to run in: {0}")]
     Resolve(Errno),
+    #[error(transparent)]
+    Path(#[from] PathRefused),
     #[error("cannot find out what the host has itself: {0}")]
     Bounds(Errno),
     #[error("cannot give a descriptor to the child: {0}")]
@@ -195,6 +198,8 @@ impl ProcessCtx {
                 Arc::clone(&self.initial_cwd)
             }
         };
+        let chosen = command.cwd.as_ref().filter(|_| plan.cwd == PlanCwd::Guest);
+        let argv = path::resolve(plan, &self.preopens, chosen)?;
         let stdio = |stream, kind| command.stdio(stream, kind).map_err(LaunchError::Descriptors);
         let mut engine = offspring_spawn::Command::new(&granted.program);
         if let (true, Some(terminal)) = (plan.terminal, &command.terminal) {
@@ -217,7 +222,7 @@ impl ProcessCtx {
             return Err(self.policy.grants()[plan.grant].refuse_foreground().into());
         }
         engine
-            .argv(&plan.argv)
+            .argv(&argv)
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
             .default_signals(attributes::standard_signals())

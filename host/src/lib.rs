@@ -56,6 +56,7 @@
 
 mod attributes;
 pub mod audit;
+mod beneath;
 pub mod bindings;
 mod bounds;
 pub mod cgroup;
@@ -68,6 +69,7 @@ mod error;
 mod file_actions;
 pub mod fork;
 mod launch;
+mod path;
 mod pipe;
 pub mod plan;
 pub mod policy;

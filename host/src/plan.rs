@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Resource, Rlimit};
 
-use crate::policy::FileAction;
+use crate::policy::{Access, FileAction};
 use crate::request::{Attributes, StdioKind};
 
 /// How to start one child. Made by [`Policy::check`](crate::policy::Policy::check).
@@ -16,6 +16,9 @@ pub struct Plan {
     pub grant: usize,
     /// The arguments. The first, `argv[0]`, was chosen by the host.
     pub argv: Vec<String>,
+    /// The paths of the guest's among them, in their order. They become paths of
+    /// the host's when they are resolved.
+    pub paths: Vec<PathArgument>,
     /// The whole environment, sorted by name, each name once.
     pub env: Vec<(String, String)>,
     /// Where the child runs.
@@ -44,6 +47,19 @@ pub struct Plan {
     pub detach: bool,
     /// The cgroup that the child starts in.
     pub group: PlanGroup,
+}
+
+/// A path of the guest's in an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathArgument {
+    /// The argument, by its index in `argv`.
+    pub index: usize,
+    /// Where in it the path starts, in bytes.
+    pub start: usize,
+    /// The directory that it must lie beneath, by a path of the guest's.
+    pub under: Option<String>,
+    /// What the guest must be allowed to do there.
+    pub access: Access,
 }
 
 /// The directory that a child starts in.

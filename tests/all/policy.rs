@@ -1,12 +1,13 @@
 //! What a policy refuses, to the guest and to its host.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use offspring::ProcessCtx;
 use offspring::policy::Policy;
 use offspring_tests::*;
-use wasmtime_wasi::FsPerms::ReadOnly;
+use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
 
 use crate::assert_test_exists;
 use crate::isolation::{helper, is_helper};
@@ -61,6 +62,83 @@ fn policy_limits() {
         max-children = 3
     "#;
     Run::new(POLICY_LIMITS).policy_file(policy).sync().success();
+}
+
+#[test]
+fn policy_args() {
+    let policy = r#"
+        [program.echo]
+        path = "echo"
+        stdio = ["piped"]
+        args = [
+          { one-of = ["log", "show"] },
+          { options = [["-n", { integer = { min = 1, max = 10 } }], { prefix = "--format=" }] },
+          { value = "any", optional = true },
+        ]
+    "#;
+    Run::new(POLICY_ARGS).policy_file(policy).sync().success();
+}
+
+#[test]
+fn policy_paths() {
+    let policy = r#"
+        [program.cat]
+        path = "cat"
+        args = [{ path = "preopens" }]
+        cwd = "preopens"
+        file-actions = ["chdir"]
+        stdio = ["piped"]
+
+        [program.under]
+        path = "cat"
+        args = [{ rest = "paths", under = "/dir/sub" }]
+        cwd = "preopens"
+        stdio = ["piped"]
+
+        [program.touch]
+        path = "touch"
+        args = ["--", { path = "preopens", access = "write" }]
+        cwd = "preopens"
+
+        [program.echo]
+        path = "echo"
+        args = [{ prefix = "--file=", path = "preopens" }, { path = "preopens" }]
+        cwd = "preopens"
+        stdio = ["piped"]
+    "#;
+    let [place, other, outside] = [Place::new(), Place::new(), Place::new()];
+    for directory in ["sub", "inner"] {
+        fs::create_dir(place.path(directory)).unwrap();
+    }
+    fs::write(outside.path("secret"), "secret").unwrap();
+    let files = [
+        (place.path("file"), "file"),
+        (place.path("sub/file"), "sub"),
+        (place.path("inner/file"), "hidden by another directory"),
+        (other.path("file"), "other"),
+    ];
+    for (path, text) in files {
+        fs::write(path, text).unwrap();
+    }
+    let secret = outside.path("secret");
+    let links: [(&str, &Path); 6] = [
+        ("absolute", &secret),
+        ("directory", outside.root()),
+        ("up", "..".as_ref()),
+        ("inside", "sub".as_ref()),
+        ("to-file", "../file".as_ref()),
+        ("magic", "/proc/self/cwd".as_ref()),
+    ];
+    for (name, target) in links {
+        symlink(target, place.path(if name == "to-file" { "sub/to-file" } else { name })).unwrap();
+    }
+    let run = Run::new(POLICY_PATHS).policy_file(policy);
+    let run = run.dir(place.root(), "/dir", ReadWrite).dir(other.root(), "/dir/inner", ReadWrite);
+    let run = run.dir(other.root(), "/ro", ReadOnly);
+    let roots = [place.root(), other.root()].map(|root| root.to_str().unwrap().to_owned());
+    run.args(&[&roots[0], &roots[1]]).sync().success();
+    assert!(place.path("new").is_file() && place.path("sub/new").is_file());
+    assert!(!other.path("new").exists());
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::fmt;
 
 use offspring_spawn::{Resource, Rlimit, Signal};
 
+use super::args::Arguments;
 use super::bounds::exceeds;
-use super::grant::{Arguments, Cwd, Grant};
+use super::grant::{Cwd, Grant};
 use super::group::GrantGroup;
 use super::text::{listed, near_miss, quoted};
 use super::words::{Attribute, FileAction};
 use super::{Policy, never, stdio};
-use crate::plan::{Plan, PlanCwd, PlanGroup};
+use crate::plan::{PathArgument, Plan, PlanCwd, PlanGroup};
 use crate::request::{Attributes, Request, StdioKind};
 
 /// A policy's refusal.
@@ -115,7 +116,8 @@ impl Policy {
         let (index, grant) = self.granted(program)?;
         Ok(Plan {
             grant: index,
-            argv: grant.plan_argv(args)?,
+            paths: grant.plan_args(args)?,
+            argv: [grant.get_arg0()].into_iter().chain(args.iter().cloned()).collect(),
             env: grant.plan_env(env)?,
             cwd: grant.plan_cwd(*cwd)?,
             stdin: grant.plan_stdio("input", *stdin)?,
@@ -170,18 +172,19 @@ impl Grant {
         Err(deny(Rule::Signals, message))
     }
 
-    fn plan_argv(&self, args: &[String]) -> Result<Vec<String>, Denied> {
-        match (self.get_arguments(), args.is_empty()) {
-            (Arguments::Any, _) | (Arguments::None, true) => {
-                let arg0 = [self.get_arg0()].into_iter();
-                Ok(arg0.chain(args.iter().cloned()).collect())
-            }
-            (Arguments::None, false) => {
-                let program = quoted(self.name());
-                let message = format!("{program} may be started without arguments only");
-                Err(deny(Rule::Args, message))
-            }
-        }
+    /// The paths among the arguments, by their places in `argv`.
+    fn plan_args(&self, args: &[String]) -> Result<Vec<PathArgument>, Denied> {
+        let mut paths = self.get_arguments().check(args).map_err(|mismatch| {
+            let message = match self.get_arguments() {
+                Arguments::None => {
+                    format!("{} may be started without arguments only", quoted(self.name()))
+                }
+                Arguments::Any | Arguments::Slots(_) => mismatch.message(self.name(), args),
+            };
+            deny(Rule::Args, message)
+        })?;
+        paths.iter_mut().for_each(|path| path.index += 1);
+        Ok(paths)
     }
 
     fn plan_env(&self, env: &[(String, String)]) -> Result<Vec<(String, String)>, Denied> {

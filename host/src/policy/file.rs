@@ -5,9 +5,10 @@ use std::path::Path;
 use offspring_spawn::Signal;
 use toml::de::DeTable;
 
+use super::args::file::arguments;
 use super::env::EnvPattern;
 use super::error::PolicyError;
-use super::grant::{Arguments, Cwd, Grant};
+use super::grant::{Cwd, Grant};
 use super::invalid::Invalid;
 use super::limits::Limits;
 use super::table::{Entry, Source, Value, entries};
@@ -83,7 +84,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
         grant = match entry.key() {
             "path" => grant.found(value.string()?, value.location()),
             "arg0" => grant.arg0(value.string()?),
-            "args" => grant.arguments(value.word("\"any\" or \"none\"", arguments)?),
+            "args" => grant.arguments(arguments(value)?),
             "env" => env(grant, value)?,
             "env-inherit" => env_inherit(grant, value)?,
             "env-allow" => env_allow(grant, value)?,
@@ -122,14 +123,6 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
                 None => program.error(message),
             })
         }
-    }
-}
-
-fn arguments(word: &str) -> Option<Arguments> {
-    match word {
-        "none" => Some(Arguments::None),
-        "any" => Some(Arguments::Any),
-        _ => None,
     }
 }
 

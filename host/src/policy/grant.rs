@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Resource, Signal};
 
+use super::args::Arguments;
 use super::env::EnvPattern;
 use super::error::Location;
 use super::group::GrantGroup;
@@ -48,16 +49,6 @@ pub struct Grant {
     detach: bool,
     group: GrantGroup,
     group_location: Option<Location>,
-}
-
-/// The arguments that a grant allows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Arguments {
-    /// None.
-    #[default]
-    None,
-    /// Any.
-    Any,
 }
 
 /// Where a grant lets its program run.
@@ -263,8 +254,8 @@ impl Grant {
     }
 
     /// The arguments that are allowed.
-    pub fn get_arguments(&self) -> Arguments {
-        self.arguments
+    pub fn get_arguments(&self) -> &Arguments {
+        &self.arguments
     }
 
     /// The program's own name, `argv[0]`.

@@ -7,7 +7,7 @@
 //! [program.git]
 //! path = "/usr/bin/git"            # or a bare name, searched once by the host
 //! arg0 = "git"                     # default: the path as written
-//! args = "any"                     # default: "none"
+//! args = ["log", "--", { rest = "paths" }]   # or "any"; default: "none"
 //! env = { LANG = "C.UTF-8" }       # fixed by the host
 //! env-inherit = ["PATH", "HOME"]   # fixed to the host's own values
 //! env-allow = ["CI", "GIT_AUTHOR_*"]   # settable by the guest
@@ -51,6 +51,7 @@
 //!
 //! Nothing here makes a system call, but [`Policy::load`], which reads a file.
 
+pub(crate) mod args;
 mod bounds;
 mod check;
 mod duration;
@@ -74,11 +75,12 @@ mod tests;
 
 use std::path::Path;
 
+pub use args::{Access, Arguments, InvalidSlots, PathRule, Slot, Slots, Word};
 pub use bounds::Bounds;
 pub use check::{Denied, Rule};
 pub use env::{EnvPattern, InvalidEnvPattern};
 pub use error::{Location, PolicyError};
-pub use grant::{Arguments, Cwd, Grant};
+pub use grant::{Cwd, Grant};
 pub use group::{GrantGroup, Group, GroupSetting};
 pub(crate) use invalid::is_group_name;
 pub use limits::Limits;

@@ -138,6 +138,14 @@ impl<'t> Value<'t> {
         self.value.get_ref().is_str()
     }
 
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
+    }
+
+    pub fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     /// What a word stands for.
     pub fn word<T>(
         &self,
@@ -166,6 +174,14 @@ impl<'t> Value<'t> {
             })
         };
         self.list()?.iter().map(meaning).collect()
+    }
+
+    /// The elements of a list.
+    pub fn elements(&self, expected: &str) -> Result<Vec<Value<'t>>, PolicyError> {
+        let list = self.value.get_ref().as_array().ok_or_else(|| self.must_be(expected))?;
+        let name = format!("an element of {}", self.name);
+        let element = |value| Value { source: self.source, name: name.clone(), value };
+        Ok(list.iter().map(element).collect())
     }
 
     /// The elements of a list of strings, each of them once.
@@ -197,6 +213,14 @@ impl<'t> Value<'t> {
                 let max = u64::MAX >> (64 - 8 * size_of::<T>());
                 self.must_be(&format!("a whole number from {min} to {max}"))
             })
+    }
+
+    /// A number that may be below zero.
+    pub fn integer(&self) -> Result<i64, PolicyError> {
+        let number = self.value.get_ref().as_integer();
+        number
+            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok())
+            .ok_or_else(|| self.must_be("a whole number"))
     }
 
     pub fn boolean(&self) -> Result<bool, PolicyError> {

@@ -1,5 +1,6 @@
 //! Whole policies: what they allow, and how they are put together.
 
+mod args;
 mod attributes;
 mod file;
 mod groups;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use offspring_spawn::{Resource, Signal};
 
 use super::*;
-use crate::plan::{Plan, PlanCwd, PlanGroup};
+use crate::plan::{PathArgument, Plan, PlanCwd, PlanGroup};
 use crate::request::{Attributes, Request, StdioKind};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,6 +60,7 @@ fn a_new_grant_allows_the_bare_program() {
     let expected = Plan {
         grant: 0,
         argv: vec!["/usr/bin/git".into()],
+        paths: vec![],
         env: vec![],
         cwd: PlanCwd::Initial,
         stdin: StdioKind::Null,
@@ -247,6 +249,7 @@ fn what_is_planned() {
     let expected = Plan {
         grant: 1,
         argv: vec!["/usr/bin/git".into(), "status".into(), "".into()],
+        paths: vec![],
         env: pairs(&[("A", "1"), ("AB", "2"), ("PATH", "/bin"), ("Z", "fixed")]),
         cwd: PlanCwd::Guest,
         stdin: StdioKind::Inherit,
@@ -263,6 +266,19 @@ fn what_is_planned() {
     };
     assert_eq!(policy.check(&request), Ok(expected));
     assert_eq!(policy.check(&self::request("sh")).unwrap().argv, ["-sh"]);
+}
+
+#[test]
+fn paths_have_their_places_among_all_arguments() {
+    let path = Word::path(PathRule::default());
+    let slots = Slots::new([Slot::literal("-C"), Slot::path(PathRule::default())]).unwrap();
+    let plan = policy(git().arguments(Arguments::Slots(slots))).check(&with_args(&["-C", "é"]));
+    let access = Access::Read;
+    let expected = PathArgument { index: 2, start: 0, under: None, access };
+    assert_eq!(plan.unwrap().paths, std::slice::from_ref(&expected));
+    let slots = Slots::new([Slot::word(path.after("-Cé"))]).unwrap();
+    let plan = policy(git().arguments(Arguments::Slots(slots))).check(&with_args(&["-Cé/x"]));
+    assert_eq!(plan.unwrap().paths, [PathArgument { index: 1, start: 4, ..expected }]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::request::Malformed;
 pub(super) fn error_code(errno: Errno) -> ErrorCode {
     match errno {
         // XDEV is how openat2 says that a path leads out of its directory.
-        Errno::ACCESS | Errno::PERM | Errno::XDEV => ErrorCode::AccessDenied,
+        Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::ROFS => ErrorCode::AccessDenied,
         Errno::NOENT => ErrorCode::NotFound,
         Errno::NOEXEC => ErrorCode::NotExecutable,
         Errno::NOTDIR => ErrorCode::NotDirectory,
@@ -91,6 +91,10 @@ pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
         LaunchError::Group(error) => kernel(group(), error.errno()),
         LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
         LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
+        LaunchError::Path(refused) => {
+            let index = u32::try_from(refused.argument).unwrap_or(u32::MAX);
+            kernel(spawn::Stage::Argument(index), refused.why.errno())
+        }
         LaunchError::Bounds(errno) => kernel(spawn::Stage::Attribute("bounds".to_owned()), errno),
         LaunchError::Descriptors(errno) => kernel(spawn::Stage::Descriptors, errno),
         LaunchError::Deadline(errno) => {
@@ -107,6 +111,7 @@ pub(super) fn refusal(error: &spawn::SpawnError) -> Refusal<'_> {
         spawn::Stage::Request => ("request", None),
         spawn::Stage::Policy(rule) => ("policy", Some(rule.clone())),
         spawn::Stage::Resolve => ("resolve", None),
+        spawn::Stage::Argument(index) => ("argument", Some(index.to_string())),
         spawn::Stage::Descriptors => ("descriptors", None),
         spawn::Stage::Clone => ("clone", None),
         spawn::Stage::Attribute(name) => ("attribute", Some(name.clone())),

@@ -58,6 +58,7 @@ fn grant(grant: &Grant) -> grants::Grant {
         arguments: match grant.get_arguments() {
             Arguments::None => grants::Arguments::None,
             Arguments::Any => grants::Arguments::Any,
+            Arguments::Slots(slots) => grants::Arguments::Slots(slots.to_string()),
         },
         env: grant.get_env_allow().iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         cwd: match grant.get_cwd() {

@@ -54,12 +54,12 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         if path.len() > PATH_MAX {
             return Err(ErrorCode::NameTooLong.into());
         }
-        let base = match self.table.get(&dir)? {
-            Descriptor::Dir(dir) => Arc::clone(&dir.dir),
+        let (base, perms) = match self.table.get(&dir)? {
+            Descriptor::Dir(dir) => (Arc::clone(&dir.dir), dir.perms),
             Descriptor::File(_) => return Err(ErrorCode::NotDirectory.into()),
         };
         let command = self.table.get_mut(&this)?;
-        command.cwd = Some(Directory { base, path });
+        command.cwd = Some(Directory { base, path, perms });
         command.request.cwd = true;
         Ok(())
     }

@@ -33,7 +33,14 @@ group = "preferred"
 
 [program.aaa]
 path = "aaa"
-args = "none"
+args = [
+  "log",
+  { options = ["-1", { prefix = "--format=" }, ["-n", { integer = { min = 1, max = 0x9 } }]] },
+  { one-of = ["a", "b"], prefix = "c", repeat = true },
+  "--",
+  { path = "preopens", under = "/src", access = "write", prefix = "f=" },
+  { rest = "values" },
+]
 cwd = "/srv"
 env-allow = ["*"]
 
@@ -88,8 +95,22 @@ fn everything_as_in_code() {
 
     let location = aaa.location().unwrap().clone();
     assert_eq!(location.to_string(), "p.toml:23:8");
+    let rule = PathRule { under: Some("/src".into()), access: Access::Write };
+    let slots = Slots::new([
+        Slot::literal("log"),
+        Slot::options([
+            vec![Word::literal("-1")],
+            vec![Word::any().after("--format=")],
+            vec![Word::literal("-n"), Word::integer(1..=9)],
+        ]),
+        Slot::word(Word::one_of(["a", "b"]).after("c")).repeat(),
+        Slot::literal("--"),
+        Slot::word(Word::path(rule).after("f=")),
+        Slot::rest(Word::value()),
+    ]);
     let cwd_location = aaa.cwd_location().unwrap().clone();
     let expected = Grant::new("aaa", "ignored")
+        .arguments(Arguments::Slots(slots.unwrap()))
         .env("A", "1")
         .env_allow("*".parse().unwrap())
         .cwd_found(Cwd::Fixed("/srv".into()), cwd_location)
@@ -221,8 +242,87 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ("dead-line = '1s'", "3:1: unknown key `dead-line`, did you mean `deadline`?"),
     ("arg0 = 1", "3:8: `arg0` must be a string, not 1"),
     ("arg0 = \"a\\u0000\"", "3:8: `arg0` must not contain a NUL"),
-    ("args = 'all'", "3:8: `args` must be \"any\" or \"none\", not \"all\""),
-    ("args = [{ rest = 'any' }]", "3:8: `args` must be \"any\" or \"none\", not a list"),
+    ("args = 'all'", "3:8: `args` must be \"any\", \"none\" or a list of slots, not \"all\""),
+    ("args = [1]", "3:9: an element of `args` must be a string or a table, not 1"),
+    ("args = ['a', []]", "3:14: an element of `args` must be a string or a table, not a list"),
+    ("args = [{ litteral = 'a' }]", "3:11: unknown key `litteral`, did you mean `literal`?"),
+    (
+        "args = [{ regex = '.*' }]",
+        "3:11: unknown key `regex`; known here: `literal`, `one-of`, `prefix`, `integer`, `path`, \
+         `value`, `options`, `rest`, `under`, `access`, `optional`, `repeat`",
+    ),
+    (
+        "args = ['a', {}]",
+        "3:14: a slot must have one of `literal`, `one-of`, `integer`, `path`, `value`, \
+         `options`, `rest`, `prefix`",
+    ),
+    (
+        "args = [{ optional = true }]",
+        "3:9: a slot must have one of `literal`, `one-of`, `integer`, `path`, `value`, \
+         `options`, `rest`, `prefix`",
+    ),
+    (
+        "args = [{ value = 'any', path = 'preopens' }]",
+        "3:26: `path` does not go together with `value`",
+    ),
+    ("args = [{ value = 'all' }]", "3:19: `value` must be \"any\", not \"all\""),
+    ("args = [{ path = '/src' }]", "3:18: `path` must be \"preopens\", not \"/src\""),
+    (
+        "args = [{ path = 'preopens', under = 'src' }]",
+        "3:38: `under` must be a path of the guest's from `/` on, not \"src\"",
+    ),
+    (
+        "args = [{ path = 'preopens', access = 'rw' }]",
+        "3:39: `access` must be \"read\" or \"write\", not \"rw\"",
+    ),
+    (
+        "args = [{ value = 'any', under = '/src' }]",
+        "3:26: `under` does not go together with `value`",
+    ),
+    ("args = [{ prefix = '' }]", "3:20: `prefix` must not be empty"),
+    ("args = [{ one-of = [] }]", "3:9: there is no word that this could be"),
+    ("args = [{ one-of = ['a', 'a'] }]", "3:26: `a` is listed twice"),
+    ("args = [{ literal = \"\\u0000\" }]", "3:9: an argument cannot contain a NUL"),
+    ("args = [{ integer = 5 }]", "3:21: `integer` must be a table, not 5"),
+    ("args = [{ integer = { min = 5 } }]", "3:21: `integer` has no `max`"),
+    ("args = [{ integer = { min = 5, max = 4 } }]", "3:21: no whole number is from 5 to 4"),
+    ("args = [{ integer = { mx = 5 } }]", "3:23: unknown key `mx`, did you mean `max`?"),
+    ("args = [{ integer = { max = 1.0 } }]", "3:29: `max` must be a whole number, not 1.0"),
+    ("args = [{ rest = 'any' }, 'a']", "3:9: `rest` must be the last slot"),
+    (
+        "args = [{ rest = 'all' }]",
+        "3:18: `rest` must be \"any\", \"values\" or \"paths\", not \"all\"",
+    ),
+    ("args = [{ rest = 'any', repeat = true }]", "3:25: `repeat` does not go together with `rest`"),
+    ("args = [{ options = [] }]", "3:9: `options` must not be empty"),
+    ("args = [{ options = ['-v', []] }]", "3:28: an option has at least one word"),
+    (
+        "args = [{ options = ['-v', '-q', '-v'] }]",
+        "3:34: option 1 of `options` and option 3 could both take `-v`",
+    ),
+    (
+        "args = [{ options = [{ prefix = '-n' }, ['-n5', 'x']] }]",
+        "3:41: option 1 of `options` and option 2 could both take `-n5`",
+    ),
+    ("args = [{ options = [{ rest = 'any' }] }]", "3:24: an option cannot have `rest`"),
+    (
+        "args = [{ options = [{ literal = '-a', repeat = true }] }]",
+        "3:40: `repeat` does not go together with `literal`",
+    ),
+    (
+        "args = [{ options = ['-v'], optional = true }]",
+        "3:9: `options` can be left out anyway, without `optional`",
+    ),
+    (
+        "args = ['log', { value = 'any', optional = true }, { rest = 'paths' }]",
+        "3:16: slot 2 of `args` and slot 3 could both take `x`, so put a literal such as \"--\" \
+         between them",
+    ),
+    (
+        "args = [{ options = ['-a', '-b'] }, { rest = 'any' }]",
+        "3:22: slot 1 of `args` and slot 2 could both take `-a`, so put a literal such as \"--\" \
+         between them",
+    ),
     ("env = ['A']", "3:7: `env` must be a table, not a list"),
     ("env = { A = 1 }", "3:13: `A` must be a string, not 1"),
     ("env = { A = '1', A = '2' }", "3:18: `A` is given twice"),

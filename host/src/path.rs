@@ -1,0 +1,214 @@
+//! Paths of the guest's among arguments, which become paths of the host's.
+//!
+//! A path that starts with `/`, or any path where the guest chose no directory
+//! to run in, is one of the guest's tree: it lies beneath the directory with the
+//! longest path that fits, and becomes that one's path on the host with the rest
+//! behind it. Where the guest chose a directory, a relative path lies beneath
+//! that one, and stays as it is: the child runs there.
+//!
+//! Everything is looked up before there is a child. What a guest changes after
+//! that, such as a directory for a symbolic link, the child sees changed: what
+//! holds then is the child's sandbox.
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use offspring_spawn::Errno;
+use rustix::fs::{Mode, OFlags, fstat, openat};
+
+use crate::beneath;
+use crate::command::Directory;
+use crate::plan::{PathArgument, Plan};
+use crate::policy::text::quoted;
+use crate::policy::{Access, FileAction};
+use crate::preopen::Preopen;
+
+/// A path among the arguments that a child does not get.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argument {}, {}, {why}", .argument + 1, quoted(.word))]
+pub(crate) struct PathRefused {
+    /// The argument, counted from 0, without `argv[0]`.
+    pub(crate) argument: usize,
+    word: String,
+    pub(crate) why: Why,
+}
+
+/// What is wrong with it. It says nothing of the host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Why {
+    #[error("lies outside of the guest's directories")]
+    Outside,
+    #[error("does not lie beneath {}", quoted(.0))]
+    NotUnder(String),
+    #[error("lies where the guest may only read")]
+    ReadOnly,
+    #[error("must start with `/`, because the child changes its directory")]
+    Relative,
+    #[error("cannot be looked up: {0}")]
+    Errno(Errno),
+}
+
+impl Why {
+    pub(crate) fn errno(&self) -> Errno {
+        match self {
+            Why::Outside | Why::NotUnder(_) => Errno::XDEV,
+            Why::ReadOnly => Errno::ROFS,
+            Why::Relative => Errno::INVAL,
+            Why::Errno(errno) => *errno,
+        }
+    }
+}
+
+impl From<Errno> for Why {
+    fn from(errno: Errno) -> Why {
+        match errno {
+            Errno::XDEV => Why::Outside,
+            errno => Why::Errno(errno),
+        }
+    }
+}
+
+/// The arguments of a plan with the host's paths in place of the guest's.
+pub(crate) fn resolve(
+    plan: &Plan,
+    preopens: &[Preopen],
+    cwd: Option<&Directory>,
+) -> Result<Vec<OsString>, PathRefused> {
+    let mut argv: Vec<OsString> = plan.argv.iter().map(OsString::from).collect();
+    let moves = |action| matches!(action, FileAction::Chdir | FileAction::Fchdir);
+    let places = Places { preopens, cwd, moves: plan.file_actions.iter().copied().any(moves) };
+    for rule in &plan.paths {
+        let PathArgument { index, start, .. } = *rule;
+        let (prefix, path) = plan.argv[index].split_at(start);
+        let resolved = places.resolve(path, rule).map_err(|why| PathRefused {
+            argument: index.saturating_sub(1),
+            word: plan.argv[index].clone(),
+            why,
+        })?;
+        if let Some(path) = resolved {
+            argv[index] = prefix.into();
+            argv[index].push(path);
+        }
+    }
+    Ok(argv)
+}
+
+/// Where paths can lie.
+struct Places<'a> {
+    preopens: &'a [Preopen],
+    cwd: Option<&'a Directory>,
+    /// Whether the child changes its directory by itself.
+    moves: bool,
+}
+
+impl Places<'_> {
+    /// The path on the host; `None` for one that stays as it is.
+    fn resolve(&self, path: &str, rule: &PathArgument) -> Result<Option<PathBuf>, Why> {
+        match self.cwd.filter(|_| !path.starts_with('/')) {
+            Some(_) if self.moves => Err(Why::Relative),
+            Some(cwd) => self.beneath_cwd(cwd, path, rule).map(|()| None),
+            None => self.beneath_preopen(path, rule).map(Some),
+        }
+    }
+
+    fn beneath_preopen(&self, path: &str, rule: &PathArgument) -> Result<PathBuf, Why> {
+        let (path, slash) = (components(path), if path.ends_with('/') { "/" } else { "" });
+        let (preopen, guest) = self.preopen_of(&path).ok_or(Why::Outside)?;
+        let under = rule.under.as_deref().map(components).unwrap_or_default();
+        if !under.starts_with(&guest) && !guest.starts_with(&under) || !path.starts_with(&under) {
+            return Err(Why::NotUnder(rule.under.clone().unwrap_or_default()));
+        }
+        let perms = preopen.perms;
+        if rule.access == Access::Write && perms.write_not_permitted() {
+            return Err(Why::ReadOnly);
+        }
+        let from = guest.len().max(under.len());
+        let between = under.get(guest.len()..).unwrap_or_default().join("/");
+        let rest = format!("{}{slash}", path[from..].join("/"));
+        match between.is_empty() {
+            true => check(preopen.dir.as_fd(), &rest)?,
+            false => {
+                let base = beneath::open(&preopen.dir, &between, OFlags::DIRECTORY)?;
+                check(base.as_fd(), &rest).map_err(|why| match why {
+                    Why::Outside => Why::NotUnder(rule.under.clone().unwrap_or_default()),
+                    why => why,
+                })?;
+            }
+        }
+        let mut host = preopen.host.clone();
+        for part in [between, rest].iter().filter(|part| !part.is_empty() && *part != "/") {
+            host.push(part);
+        }
+        Ok(host)
+    }
+
+    /// The directory of the guest's with the longest path that this one starts
+    /// with, and that path.
+    fn preopen_of(&self, path: &[&str]) -> Option<(&Preopen, Vec<&str>)> {
+        let all = self.preopens.iter().map(|preopen| (preopen, components(&preopen.guest)));
+        // Of two with one path the first, as in libraries of guests.
+        all.filter(|(_, guest)| path.starts_with(guest)).rev().max_by_key(|(_, guest)| guest.len())
+    }
+
+    fn beneath_cwd(&self, cwd: &Directory, path: &str, rule: &PathArgument) -> Result<(), Why> {
+        if rule.access == Access::Write && cwd.perms.write_not_permitted() {
+            return Err(Why::ReadOnly);
+        }
+        let directory = cwd.open()?;
+        if let Some(under) = &rule.under {
+            let parts = components(under);
+            let outside = || Why::NotUnder(under.clone());
+            let (preopen, guest) = self.preopen_of(&parts).ok_or_else(outside)?;
+            let rest = parts[guest.len()..].join("/");
+            let under = beneath::open(&preopen.dir, &rest, OFlags::DIRECTORY)?;
+            if !is_beneath(directory.as_fd(), under.as_fd())? {
+                return Err(outside());
+            }
+        }
+        check(directory.as_fd(), path)
+    }
+}
+
+/// The names in a path. Libraries of guests take `/`, `.` and nothing for the
+/// same place, too.
+fn components(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
+}
+
+/// Checks that a path lies beneath this directory; of one that is not there, the
+/// directory that it would be in.
+fn check(base: BorrowedFd<'_>, path: &str) -> Result<(), Why> {
+    match beneath::open(base, path, OFlags::empty()) {
+        Ok(_) => Ok(()),
+        Err(Errno::NOENT) => {
+            let path = path.trim_end_matches('/');
+            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            beneath::open(base, parent, OFlags::DIRECTORY)?;
+            Ok(())
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether a directory is this other one or lies beneath it, now.
+pub(crate) fn is_beneath(directory: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let id = |fd: BorrowedFd<'_>| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+    let other = id(other)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let up = |fd: BorrowedFd<'_>| openat(fd, "..", flags, Mode::empty());
+    let mut this = id(directory)?;
+    let mut current: Option<OwnedFd> = None;
+    loop {
+        if this == other {
+            return Ok(true);
+        }
+        let above = up(current.as_ref().map_or(directory, AsFd::as_fd))?;
+        let next = id(above.as_fd())?;
+        // The root is its own parent.
+        if next == this {
+            return Ok(false);
+        }
+        (this, current) = (next, Some(above));
+    }
+}
