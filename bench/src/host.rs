@@ -69,7 +69,7 @@ impl Guest {
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         offspring::add_to_linker(&mut linker)?;
-        let process = ProcessCtx::builder().policy(policy(program)?).build()?;
+        let process = context(program)?;
         let wasi = WasiCtxBuilder::new().inherit_stderr().build();
         let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -85,6 +85,14 @@ impl Guest {
         answer.map_err(anyhow::Error::msg)
     }
 }
+
+/// What a guest has that may start this program.
+pub fn context(program: &Path) -> Result<ProcessCtx> {
+    Ok(ProcessCtx::builder().policy(policy(program)?).build()?)
+}
+
+/// The grant of the program that is measured.
+pub const PROGRAM: &str = "program";
 
 /// What the guest may start. `policed` uses every kind of rule that there is.
 fn policy(program: &Path) -> Result<Policy> {
@@ -102,7 +110,7 @@ fn policy(program: &Path) -> Result<Policy> {
     let limits = Limits { max_children: 20_000, spawns_per_second: u32::MAX, ..Limits::default() };
     Ok(Policy::new()
         .limits(limits)
-        .grant(any("program", program))?
+        .grant(any(PROGRAM, program))?
         .grant(policed)?
         .grant(any("writer", Path::new("/usr/bin/head")))?
         .grant(any("filter", Path::new("/bin/cat")))?)

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use offspring::request::Request;
 
 use crate::floor;
-use crate::host::{Guest, GuestWork};
+use crate::host::{self, Guest, GuestWork};
 use crate::work::Work;
 
 /// A way to start a program and wait for it.
@@ -19,6 +20,8 @@ pub enum Method {
     Floor,
     /// `offspring-spawn`.
     Engine,
+    /// A host, through the crate `offspring` and its policy.
+    Embedder,
     /// A guest, through the SDK, the contract and the policy.
     Guest,
     /// The same under a policy with every kind of rule.
@@ -67,6 +70,18 @@ impl Method {
         Ok(match self {
             Method::Guest => guest(directory, program, work.of_guest())?,
             Method::Policed => guest(directory, program, GuestWork::Policed)?,
+            Method::Embedder => {
+                let context = host::context(&program.path)?;
+                let request = Request { program: host::PROGRAM.into(), args, ..Request::default() };
+                Box::new(move |count| {
+                    measure(count, whole, |started| {
+                        let child = context.spawn(request.clone())?;
+                        started();
+                        ensure!(child.wait()?.status.success(), "it fails");
+                        Ok(())
+                    })
+                })
+            }
             Method::Floor => {
                 let program = c_program(&program)?;
                 Box::new(move |count| measure(count, whole, |now| floor::clone3(&program, now)))

@@ -76,6 +76,7 @@ impl Scene {
                 let mut methods = vec![
                     M::Floor,
                     M::Engine,
+                    M::Embedder,
                     M::Guest,
                     M::PosixSpawn,
                     M::Std,

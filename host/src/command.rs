@@ -88,7 +88,11 @@ impl Command {
     pub(crate) fn new(mut program: String, memory: &Quota) -> Command {
         // One more than a name may have, so that it cannot become one.
         program.truncate(program.floor_char_boundary(NAME_MAX + 1));
-        let request = Request { program, ..Request::default() };
+        Command::of(Request { program, ..Request::default() }, memory)
+    }
+
+    /// A command for a whole request, which names nothing that the guest gives.
+    pub(crate) fn of(request: Request, memory: &Quota) -> Command {
         let mut command = Command { request, ..Command::default() };
         command.share = memory.take_many(command.memory());
         command

@@ -81,6 +81,7 @@ mod rate;
 mod readiness;
 mod recorder;
 pub mod request;
+mod spawned;
 mod stream;
 mod view;
 mod watch;
@@ -92,6 +93,7 @@ pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
 pub use offspring_spawn::{Controller, Kernel, SuperviseError, supervise};
+pub use spawned::{SpawnRefused, Spawned, SpawnedPipe};
 pub use view::{Process, ProcessCtxView, ProcessView};
 
 /// Links every interface of `offspring:process`, for synchronous hosts and those

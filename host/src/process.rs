@@ -251,6 +251,18 @@ impl ChildProcess {
         self.try_wait()
     }
 
+    /// Blocks until the process has ended.
+    pub(crate) fn wait(&self) -> io::Result<Exit> {
+        loop {
+            if let Some(child) = self.child.get() {
+                child.wait()?;
+            }
+            if let Some(exit) = self.try_wait()? {
+                return Ok(exit);
+            }
+        }
+    }
+
     /// Ends the process and its group.
     pub(crate) fn end(self: &Arc<ChildProcess>, cause: Cause, ending: Ending) -> io::Result<()> {
         let Some(child) = self.decide(cause, matches!(ending, Ending::Ask(_))) else {

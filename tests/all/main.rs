@@ -34,6 +34,7 @@ mod posix;
 mod pty;
 mod sizes;
 mod spawn;
+mod spawned;
 mod stdio;
 mod wit;
 

@@ -66,7 +66,7 @@ pub(super) fn too_many_resources() -> spawn::SpawnError {
 }
 
 /// What the guest gets when no child was started.
-pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
+pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
     let message = error.to_string();
     let kernel = |stage, errno| (stage, error_code(errno), errno_name(errno).map(str::to_owned));
     let group = || spawn::Stage::Attribute("group".to_owned());
@@ -106,7 +106,7 @@ pub(super) fn launch_error(error: LaunchError) -> spawn::SpawnError {
 }
 
 /// What the host is told of a spawn that failed: what the guest is.
-pub(super) fn refusal(error: &spawn::SpawnError) -> Refusal<'_> {
+pub(crate) fn refusal(error: &spawn::SpawnError) -> Refusal<'_> {
     let (stage, detail) = match &error.stage {
         spawn::Stage::Request => ("request", None),
         spawn::Stage::Policy(rule) => ("policy", Some(rule.clone())),

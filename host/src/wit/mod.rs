@@ -16,6 +16,8 @@ mod spawn;
 
 use wasmtime::component::Linker;
 
+pub(crate) use convert::{launch_error as spawn_error, refusal};
+
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::{ProcessCtxView, ProcessView};

@@ -95,7 +95,7 @@ pub fn assert_helps(command: &mut offspring_spawn::Command) {
     use offspring_spawn::Stdio;
     let mut child = command.stdout(Stdio::Piped).stderr(Stdio::Piped).spawn().unwrap();
     let [stdout, stderr] = [child.stdout.take(), child.stderr.take()]
-        .map(|end| std::io::read_to_string(std::fs::File::from(end.unwrap())).unwrap());
+        .map(|end| std::io::read_to_string(File::from(end.unwrap())).unwrap());
     let status = child.wait().unwrap().status;
     let ran = stdout.contains("test result: ok. 1 passed");
     assert!(status.success() && ran, "{status}\n{stdout}\n{stderr}");
