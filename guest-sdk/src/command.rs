@@ -202,8 +202,8 @@ impl Command {
     /// Each carries a [`SpawnError`].
     ///
     /// - `PermissionDenied`: the host's policy refuses, or the kernel.
-    /// - `NotFound`: the program, a script's interpreter or the directory does
-    ///   not exist.
+    /// - `NotFound`: the program's loader, the directory, or that of a path among
+    ///   the arguments does not exist.
     /// - `InvalidInput`: a string that is not UTF-8 or has a NUL in it, or a
     ///   pipe that the component itself has read from or written to.
     /// - `ArgumentListTooLong`, `QuotaExceeded`, `WouldBlock`, `OutOfMemory`:

@@ -1,10 +1,10 @@
 //! What a host grants to one guest, ready to be used.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use offspring_spawn::{Budget, Kernel, Program, Signal, SpawnError, Stage};
+use offspring_spawn::{Budget, Kernel, Program, Signal};
 use wasmtime_wasi::FsPerms;
 
 use crate::audit::Audit;
@@ -14,6 +14,7 @@ use crate::error::BuildError;
 use crate::pipe::Room;
 use crate::policy::{Cwd, Grant, Policy};
 use crate::preopen::{Preopen, open_directory};
+use crate::program::{self, ProgramError};
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::recorder::Recorder;
@@ -184,8 +185,6 @@ impl ProcessCtxBuilder {
         }
         policy.check_groups()?;
         policy.resolve_environment(|name| std::env::var(name).ok());
-        let granted = policy.grants().iter().map(Granted::open).collect::<Result<_, _>>()?;
-
         let preopens = self.preopens.into_iter().map(|(path, guest, perms)| {
             Preopen::open(&path, &guest, perms).map_err(|errno| BuildError::Preopen {
                 path,
@@ -194,6 +193,8 @@ impl ProcessCtxBuilder {
             })
         });
         let preopens = preopens.collect::<Result<Vec<_>, _>>()?;
+        let granted = policy.grants().iter().map(|grant| Granted::open(grant, &preopens));
+        let granted = granted.collect::<Result<_, _>>()?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
         let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
@@ -232,11 +233,13 @@ fn held_bytes(of_one: u64) -> u32 {
 }
 
 impl Granted {
-    fn open(grant: &Grant) -> Result<Granted, BuildError> {
-        let program = open_program(grant.path()).map_err(|error| BuildError::Program {
+    fn open(grant: &Grant, preopens: &[Preopen]) -> Result<Granted, BuildError> {
+        let program = program::open(grant, preopens).map_err(|error| BuildError::Program {
             grant: grant.name().to_owned(),
-            location: grant.location().cloned(),
-            path: grant.path().to_owned(),
+            location: match &error {
+                ProgramError::Content { .. } => grant.sha256_location().cloned(),
+                _ => grant.location().cloned(),
+            },
             error,
         })?;
         let cwd = match grant.get_cwd() {
@@ -257,16 +260,6 @@ impl Granted {
             live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
             spawns: Rate::new(often, often),
         })
-    }
-}
-
-/// Opens a program by its path, or looks for a bare name on `$PATH`, once.
-fn open_program(path: &Path) -> Result<Program, SpawnError> {
-    let directories = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let program = Program::search(path, &directories)?;
-    match program.check_executable() {
-        Ok(()) => Ok(program),
-        Err(errno) => Err(SpawnError { stage: Stage::Program, errno }),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Errors at the two edges: what an embedder gets when a context cannot be
 //! built, and what a host function returns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use offspring_spawn::{Errno, SpawnError, Unsupported};
+use offspring_spawn::{Errno, Unsupported};
 use wasmtime::component::ResourceTableError;
 
 use crate::bindings::{cgroup, fork, spawn, types};
 use crate::policy::{Location, PolicyError};
+use crate::program::ProgramError;
 
 /// Why a [`ProcessCtx`](crate::ProcessCtx) cannot be built.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,17 +20,15 @@ pub enum BuildError {
     /// The policy contradicts itself.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// A program that the policy grants cannot be opened or executed.
-    #[error("{}cannot grant `{grant}`: {}", place(.location), not_opened(.path, .error))]
+    /// A program that the policy grants cannot be had, or not safely.
+    #[error("{}cannot grant `{grant}`: {error}", place(.location))]
     Program {
         /// The name of the grant.
         grant: String,
         /// Where the policy file says so.
         location: Option<Location>,
-        /// The program, as the policy names it.
-        path: PathBuf,
         /// Why.
-        error: SpawnError,
+        error: ProgramError,
     },
     /// There is no memory to count forks in.
     #[error("cannot count forks: {0}")]
@@ -74,18 +73,6 @@ pub enum BuildError {
         /// Why.
         errno: Errno,
     },
-}
-
-fn not_opened(path: &Path, error: &SpawnError) -> String {
-    let shown = path.display();
-    match (error.errno, path.components().count()) {
-        (Errno::NOENT | Errno::ACCESS, 1) => {
-            format!("no directory of $PATH has an executable file `{shown}`")
-        }
-        (Errno::ACCESS, _) if path.is_dir() => format!("{shown} is a directory, not a program"),
-        (Errno::ACCESS, _) if path.is_file() => format!("{shown} may not be executed"),
-        (errno, _) => format!("{shown}: {errno}"),
-    }
 }
 
 fn place(location: &Option<Location>) -> String {

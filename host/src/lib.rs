@@ -75,6 +75,7 @@ pub mod plan;
 pub mod policy;
 mod preopen;
 mod process;
+mod program;
 mod pty;
 mod quota;
 mod rate;

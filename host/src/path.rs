@@ -10,12 +10,13 @@
 //! that, such as a directory for a symbolic link, the child sees changed: what
 //! holds then is the child's sandbox.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use offspring_spawn::Errno;
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::OFlags;
 
 use crate::beneath;
 use crate::command::Directory;
@@ -77,7 +78,13 @@ pub(crate) fn resolve(
 ) -> Result<Vec<OsString>, PathRefused> {
     let mut argv: Vec<OsString> = plan.argv.iter().map(OsString::from).collect();
     let moves = |action| matches!(action, FileAction::Chdir | FileAction::Fchdir);
-    let places = Places { preopens, cwd, moves: plan.file_actions.iter().copied().any(moves) };
+    let mut places = Places {
+        preopens,
+        cwd,
+        moves: plan.file_actions.iter().copied().any(moves),
+        opened: None,
+        under: BTreeSet::new(),
+    };
     for rule in &plan.paths {
         let PathArgument { index, start, .. } = *rule;
         let (prefix, path) = plan.argv[index].split_at(start);
@@ -100,11 +107,15 @@ struct Places<'a> {
     cwd: Option<&'a Directory>,
     /// Whether the child changes its directory by itself.
     moves: bool,
+    /// The directory to run in, once it was needed.
+    opened: Option<OwnedFd>,
+    /// What it was found to lie beneath.
+    under: BTreeSet<&'a str>,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
     /// The path on the host; `None` for one that stays as it is.
-    fn resolve(&self, path: &str, rule: &PathArgument) -> Result<Option<PathBuf>, Why> {
+    fn resolve(&mut self, path: &str, rule: &'a PathArgument) -> Result<Option<PathBuf>, Why> {
         match self.cwd.filter(|_| !path.starts_with('/')) {
             Some(_) if self.moves => Err(Why::Relative),
             Some(cwd) => self.beneath_cwd(cwd, path, rule).map(|()| None),
@@ -114,7 +125,7 @@ impl Places<'_> {
 
     fn beneath_preopen(&self, path: &str, rule: &PathArgument) -> Result<PathBuf, Why> {
         let (path, slash) = (components(path), if path.ends_with('/') { "/" } else { "" });
-        let (preopen, guest) = self.preopen_of(&path).ok_or(Why::Outside)?;
+        let (preopen, guest) = preopen_of(self.preopens, &path).ok_or(Why::Outside)?;
         let under = rule.under.as_deref().map(components).unwrap_or_default();
         if !under.starts_with(&guest) && !guest.starts_with(&under) || !path.starts_with(&under) {
             return Err(Why::NotUnder(rule.under.clone().unwrap_or_default()));
@@ -143,31 +154,42 @@ impl Places<'_> {
         Ok(host)
     }
 
-    /// The directory of the guest's with the longest path that this one starts
-    /// with, and that path.
-    fn preopen_of(&self, path: &[&str]) -> Option<(&Preopen, Vec<&str>)> {
-        let all = self.preopens.iter().map(|preopen| (preopen, components(&preopen.guest)));
-        // Of two with one path the first, as in libraries of guests.
-        all.filter(|(_, guest)| path.starts_with(guest)).rev().max_by_key(|(_, guest)| guest.len())
-    }
-
-    fn beneath_cwd(&self, cwd: &Directory, path: &str, rule: &PathArgument) -> Result<(), Why> {
+    fn beneath_cwd(
+        &mut self,
+        cwd: &Directory,
+        path: &str,
+        rule: &'a PathArgument,
+    ) -> Result<(), Why> {
         if rule.access == Access::Write && cwd.perms.write_not_permitted() {
             return Err(Why::ReadOnly);
         }
-        let directory = cwd.open()?;
-        if let Some(under) = &rule.under {
+        let directory = match self.opened.take() {
+            Some(opened) => opened,
+            None => cwd.open()?,
+        };
+        let directory: &OwnedFd = self.opened.insert(directory);
+        let directory = directory.as_fd();
+        if let Some(under) = rule.under.as_deref().filter(|under| !self.under.contains(under)) {
             let parts = components(under);
-            let outside = || Why::NotUnder(under.clone());
-            let (preopen, guest) = self.preopen_of(&parts).ok_or_else(outside)?;
+            let outside = || Why::NotUnder(under.to_owned());
+            let (preopen, guest) = preopen_of(self.preopens, &parts).ok_or_else(outside)?;
             let rest = parts[guest.len()..].join("/");
-            let under = beneath::open(&preopen.dir, &rest, OFlags::DIRECTORY)?;
-            if !is_beneath(directory.as_fd(), under.as_fd())? {
+            let base = beneath::open(&preopen.dir, &rest, OFlags::DIRECTORY)?;
+            if !beneath::is_beneath(directory, base.as_fd())? {
                 return Err(outside());
             }
+            self.under.insert(under);
         }
-        check(directory.as_fd(), path)
+        check(directory, path)
     }
+}
+
+/// The directory of the guest's with the longest path that this one starts with,
+/// and that path.
+fn preopen_of<'p>(preopens: &'p [Preopen], path: &[&str]) -> Option<(&'p Preopen, Vec<&'p str>)> {
+    let all = preopens.iter().map(|preopen| (preopen, components(&preopen.guest)));
+    // Of two with one path the first, as in libraries of guests.
+    all.filter(|(_, guest)| path.starts_with(guest)).rev().max_by_key(|(_, guest)| guest.len())
 }
 
 /// The names in a path. Libraries of guests take `/`, `.` and nothing for the
@@ -188,27 +210,5 @@ fn check(base: BorrowedFd<'_>, path: &str) -> Result<(), Why> {
             Ok(())
         }
         Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Whether a directory is this other one or lies beneath it, now.
-pub(crate) fn is_beneath(directory: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let id = |fd: BorrowedFd<'_>| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
-    let other = id(other)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let up = |fd: BorrowedFd<'_>| openat(fd, "..", flags, Mode::empty());
-    let mut this = id(directory)?;
-    let mut current: Option<OwnedFd> = None;
-    loop {
-        if this == other {
-            return Ok(true);
-        }
-        let above = up(current.as_ref().map_or(directory, AsFd::as_fd))?;
-        let next = id(above.as_fd())?;
-        // The root is its own parent.
-        if next == this {
-            return Ok(false);
-        }
-        (this, current) = (next, Some(above));
     }
 }

@@ -10,13 +10,21 @@ use smallvec::SmallVec;
 #[derive(Debug)]
 pub(crate) struct Pointers<'a> {
     pointers: SmallVec<[*const c_char; 16]>,
+    /// Those of our own that they point to, wherever this is moved to.
+    _front: Vec<CString>,
     strings: PhantomData<&'a [CString]>,
 }
 
 impl<'a> Pointers<'a> {
     pub(crate) fn to(strings: &'a [CString]) -> Pointers<'a> {
-        let pointers = strings.iter().map(|string| string.as_ptr());
-        Pointers { pointers: pointers.chain([ptr::null()]).collect(), strings: PhantomData }
+        Pointers::behind(Vec::new(), strings)
+    }
+
+    /// The same with some of its own in front.
+    pub(crate) fn behind(front: Vec<CString>, strings: &'a [CString]) -> Pointers<'a> {
+        let pointers = front.iter().chain(strings).map(|string| string.as_ptr());
+        let pointers = pointers.chain([ptr::null()]).collect();
+        Pointers { pointers, _front: front, strings: PhantomData }
     }
 
     /// The array, for a system call.

@@ -20,7 +20,7 @@ use crate::dumpable;
 use crate::error::{SpawnError, Stage};
 use crate::inside::{Failure, NO_FD, Orders};
 use crate::kernel::Kernel;
-use crate::layout::{Layout, Wanted};
+use crate::layout::{Layout, Numbers, Wanted};
 use crate::namespace::{IdMaps, Namespace};
 use crate::pidfd::PidFd;
 use crate::sandbox::Sandbox;
@@ -153,9 +153,10 @@ impl Prepared {
     fn sources<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = BorrowedFd<'a>> {
         let streams = self.stdio.iter().map(|stream| stream.child.as_fd());
         let passed = command.passed.iter().map(|(fd, _)| fd.as_fd());
+        let (program, scripts) = command.program.executed();
         let joined = command.joined();
         let others = [
-            Some(command.program.as_fd()),
+            Some(program),
             command.cwd.as_ref().and_then(Directory::held),
             self.parent.as_ref().map(AsFd::as_fd),
             joined.and_then(|joined| joined.user),
@@ -166,7 +167,8 @@ impl Prepared {
             command.sandbox.as_ref().and_then(Sandbox::ruleset),
         ];
         let directories = command.actions.iter().filter_map(Action::source);
-        streams.chain(passed).chain(others.into_iter().flatten()).chain(directories)
+        let others = others.into_iter().flatten().chain(scripts);
+        streams.chain(passed).chain(others).chain(directories)
     }
 
     /// Everything that the child is to do. Where its descriptors will be is
@@ -175,7 +177,8 @@ impl Prepared {
         let attributes = &command.attributes;
         let namespaces = command.all_namespaces();
         let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
-        let program = at(command.program.as_fd());
+        let (program, scripts) = command.program.executed();
+        let (program, scripts) = (at(program), scripts.into_iter().map(at).collect::<Numbers>());
         let cwd = command.cwd.as_ref().and_then(Directory::held).map(at);
         let joined = command.joined();
         let user_namespace = joined.and_then(|joined| joined.user).map(at);
@@ -186,12 +189,11 @@ impl Prepared {
         let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
         let ruleset = command.sandbox.as_ref().and_then(Sandbox::ruleset).map(at);
         let directories = || command.actions.iter().map(|action| action.source().map(at));
-        let script = command.program.is_script();
 
         let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
         let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
         let hidden = [
-            (!script).then_some(program),
+            (!scripts.contains(&program)).then_some(program),
             cwd,
             terminal,
             leader,
@@ -203,17 +205,21 @@ impl Prepared {
         let wanted = Wanted {
             places: streams.zip(0..).chain(passed).collect(),
             hidden: hidden.into_iter().chain(directories()).flatten().collect(),
-            script: script.then_some(program),
+            scripts,
             named: command.actions.iter().flat_map(Action::named).collect(),
         };
         let layout = Layout::new(&wanted);
         let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
         let needed = wanted.places.iter().map(|(source, _)| *source);
-        let needed = needed.chain(wanted.hidden).chain(wanted.script).chain(cgroup_procs);
+        let needed =
+            needed.chain(wanted.hidden).chain(wanted.scripts.iter().copied()).chain(cgroup_procs);
         Orders {
             close_range: kernel.close_range,
             cut: needed.fold(NO_FD, RawFd::max).saturating_add(1),
-            program: layout.script.unwrap_or(layout.find(program)),
+            program: match wanted.scripts.iter().position(|script| *script == program) {
+                Some(index) => layout.scripts[index],
+                None => layout.find(program),
+            },
             cgroup_procs: cgroup_procs.unwrap_or(NO_FD),
             namespaces,
             id_maps: (joined.is_none() && namespaces.contains(Namespace::User)).then(IdMaps::own),
@@ -235,7 +241,10 @@ impl Prepared {
             parent_pidfd: find(parent),
             actions: command.actions.iter().zip(directories().map(find)).collect(),
             clear_handlers: kernel.method == Method::Clone,
-            argv: Pointers::to(&command.argv),
+            argv: match command.program.interpreted(&layout.scripts) {
+                None => Pointers::to(&command.argv),
+                Some(front) => Pointers::behind(front, command.argv.get(1..).unwrap_or_default()),
+            },
             envp: Pointers::to(&command.envp),
             failure: Failure::default(),
             layout,

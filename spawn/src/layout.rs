@@ -27,8 +27,8 @@ pub(crate) struct Wanted {
     pub(crate) places: Pairs,
     /// What it needs until it executes its program.
     pub(crate) hidden: Numbers,
-    /// A script, which stays open for its interpreter.
-    pub(crate) script: Option<RawFd>,
+    /// Scripts, which stay open for their interpreters.
+    pub(crate) scripts: Numbers,
     /// The numbers that its file actions name.
     pub(crate) named: Numbers,
 }
@@ -44,9 +44,9 @@ pub(crate) struct Layout {
     pub(crate) hidden: Numbers,
     /// All that is not closed third, in ascending order.
     pub(crate) kept: Numbers,
-    /// Where the script is, if the program is one: the lowest number behind
-    /// the standard streams that nothing else has or names.
-    pub(crate) script: Option<RawFd>,
+    /// Where the scripts are, in their order: the lowest numbers behind the
+    /// standard streams that nothing else has or names.
+    pub(crate) scripts: Numbers,
 }
 
 impl Layout {
@@ -61,13 +61,17 @@ impl Layout {
         }
         let numbers = places.iter().map(|(_, number)| *number);
         let mut reserved = sorted(numbers.chain(wanted.named.iter().copied()));
-        let script = wanted.script.map(|source| {
-            let number = lowest(&reserved, FIRST_OTHER);
-            insert(&mut reserved, number);
-            let index = places.partition_point(|(_, other)| *other < number);
-            places.insert(index, (source, number));
-            number
-        });
+        let scripts: Numbers = wanted
+            .scripts
+            .iter()
+            .map(|source| {
+                let number = lowest(&reserved, FIRST_OTHER);
+                insert(&mut reserved, number);
+                let index = places.partition_point(|(_, other)| *other < number);
+                places.insert(index, (*source, number));
+                number
+            })
+            .collect();
 
         // What is needed and sits at a number that is not its own goes to one
         // that nothing has.
@@ -88,9 +92,9 @@ impl Layout {
             *source = find(&moves, *source);
         }
         let now = wanted.hidden.iter().map(|source| find(&moves, *source));
-        let hidden = sorted(now.chain(script));
+        let hidden = sorted(now.chain(scripts.iter().copied()));
         let kept = sorted(hidden.iter().copied().chain(places.iter().map(|(_, number)| *number)));
-        Layout { moves, places, hidden, kept, script }
+        Layout { moves, places, hidden, kept, scripts }
     }
 
     /// Where a hidden descriptor of the parent's is in the child.
@@ -161,9 +165,10 @@ mod tests {
             assert_eq!(table[&layout.find(*what)], *what, "{wanted:?} {layout:?}");
             assert!(layout.hidden.contains(&layout.find(*what)));
         }
-        if let Some(number) = layout.script {
-            assert_eq!(Some(table[&number]), wanted.script);
-            assert!(layout.hidden.contains(&number));
+        assert_eq!(layout.scripts.len(), wanted.scripts.len());
+        for (number, script) in layout.scripts.iter().zip(&wanted.scripts) {
+            assert_eq!(table[number], *script);
+            assert!(layout.hidden.contains(number));
         }
         for number in &wanted.named {
             assert!(!layout.hidden.contains(number), "{wanted:?} {layout:?}");
@@ -190,14 +195,16 @@ mod tests {
         let mut wanted = Wanted {
             places: smallvec![(3, 0), (4, 1), (5, 2)],
             hidden: smallvec![6],
-            script: Some(9),
+            scripts: smallvec![9],
             named: smallvec![],
         };
-        assert_eq!(check(&wanted).script, Some(3));
+        assert_eq!(check(&wanted).scripts.as_slice(), [3]);
         wanted.named = smallvec![3, 4, 6];
-        assert_eq!(check(&wanted).script, Some(5));
-        wanted.script = Some(3);
-        assert_eq!(check(&wanted).script, Some(5));
+        assert_eq!(check(&wanted).scripts.as_slice(), [5]);
+        wanted.scripts = smallvec![3];
+        assert_eq!(check(&wanted).scripts.as_slice(), [5]);
+        wanted.scripts = smallvec![3, 9, 6];
+        assert_eq!(check(&wanted).scripts.as_slice(), [5, 7, 8]);
     }
 
     #[test]
@@ -218,13 +225,13 @@ mod tests {
             for hidden in
                 [smallvec![], smallvec![3], smallvec![4, 3], smallvec![6, 6, 0], smallvec![5, 7, 8]]
             {
-                for script in [None, Some(3), Some(1), Some(6)] {
+                for scripts in [&[][..], &[3], &[1], &[6], &[6, 9]] {
                     for passed in [3, 5, 40] {
                         for named in numbers.windows(3) {
                             all.push(Wanted {
                                 places: smallvec![(a, 0), (b, 1), (c, 2), (6, passed), (3, 4)],
                                 hidden: hidden.clone(),
-                                script,
+                                scripts: scripts.into(),
                                 named: named.into(),
                             });
                         }

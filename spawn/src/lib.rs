@@ -63,6 +63,7 @@ mod command;
 mod cstrings;
 mod dumpable;
 mod error;
+mod executable;
 mod fork;
 mod identity;
 mod info;
@@ -77,6 +78,7 @@ mod program;
 mod pty;
 mod reaper;
 mod sandbox;
+mod script;
 mod search;
 mod signal;
 mod sigset;
@@ -119,6 +121,7 @@ pub use sandbox::{
     Access, CallGroup, Lack, Missing, Network, Part, Sandbox, SandboxBuilder, SandboxError,
     SandboxSupport,
 };
+pub use script::{InterpreterError, InterpreterReason};
 pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
 pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};

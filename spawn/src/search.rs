@@ -7,6 +7,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
 use crate::error::{SpawnError, Stage};
+use crate::executable::Executable;
 use crate::program::Program;
 
 /// What a file's name may have at most, in bytes.
@@ -40,11 +41,13 @@ impl Program {
         if name.as_bytes().contains(&b'/') {
             return Program::open(name);
         }
-        search_in(name, directories).map_err(SpawnError::at(Stage::Program))
+        let found = search_in(name, directories).map(Program::from);
+        found.map_err(SpawnError::at(Stage::Program))
     }
 }
 
-fn search_in(name: &OsStr, directories: &OsStr) -> Result<Program, Errno> {
+/// The first file of this name in these directories that may be executed.
+pub(crate) fn search_in(name: &OsStr, directories: &OsStr) -> Result<Executable, Errno> {
     use Errno as E;
     if name.is_empty() {
         return Err(E::NOENT);
@@ -59,7 +62,7 @@ fn search_in(name: &OsStr, directories: &OsStr) -> Result<Program, Errno> {
         }
         let path = directory.join(name);
         let executable = accessat(CWD, &path, Access::EXEC_OK, AtFlags::EACCESS);
-        match executable.and_then(|()| Program::open_path(&path)) {
+        match executable.and_then(|()| Executable::open(&path)) {
             Ok(program) => return Ok(program),
             Err(E::ACCESS) => forbidden = true,
             Err(

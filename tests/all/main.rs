@@ -28,6 +28,7 @@ mod hostile;
 mod layers;
 mod leaks;
 mod pidfd;
+mod pinned;
 mod pipe;
 mod policy;
 mod posix;

@@ -36,10 +36,10 @@ impl Place {
     /// Writes a file that may be executed, through a child: were it open for
     /// writing here, another test's child could hold it open, and executing it
     /// would fail.
-    pub fn program(&self, name: &str, content: &str) -> PathBuf {
+    pub fn program(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         let mut child = host_sh("exec cat > \"$1\"").arg(&path).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(content.as_ref()).unwrap();
         assert!(child.wait().unwrap().success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
@@ -58,6 +58,38 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// A dynamic program whose loader is missing: as small as one can be.
+pub fn without_loader() -> Vec<u8> {
+    const LOADER: &[u8] = b"/no such loader\0";
+    let machine: u16 = match std::env::consts::ARCH {
+        "x86_64" => 62,
+        "aarch64" => 183,
+        _ => 243,
+    };
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    // ET_DYN, the machine, the version, no entry, and one header behind this.
+    for half in [3, machine] {
+        file.extend(half.to_le_bytes());
+    }
+    file.extend(1_u32.to_le_bytes());
+    for word in [0_u64, 64, 0] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 1, 0, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    // PT_INTERP, to be read, behind both.
+    let size = LOADER.len() as u64;
+    file.extend([3_u32, 4].iter().flat_map(|word| word.to_le_bytes()));
+    for word in [120, 0, 0, size, size, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(LOADER);
+    file
 }
 
 /// A script that the test itself runs.

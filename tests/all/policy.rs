@@ -16,6 +16,8 @@ use crate::run::{PATH, Run, grant};
 
 for_each_policy_program!(assert_test_exists);
 
+use crate::pinned::policy_pinned;
+
 #[test]
 fn policy_rules() {
     let policy = r#"

@@ -15,7 +15,7 @@ use crate::assert_test_exists;
 use crate::cgroup;
 use crate::isolation::{helper, in_terminal, is_helper, isolated, skip};
 use crate::leaks::leaves_nothing;
-use crate::place::Place;
+use crate::place::{Place, without_loader};
 use crate::run::{Run, grant};
 use crate::runtime::multi_thread;
 use crate::traces::descriptors;
@@ -23,8 +23,9 @@ use crate::traces::descriptors;
 for_each_posix_program!(assert_test_exists);
 
 /// A guest that shows these rows, and the directory that it works in.
-fn run(rows: &[&str]) -> (Place, Run) {
-    let place = Place::new();
+fn run(rows: &[&str]) -> ([Place; 2], Run) {
+    // The guest may not write to what it may start.
+    let [place, programs] = [Place::new(), Place::new()];
     let choosable = || Attribute::ALL.iter().copied().filter(|it| *it != Attribute::RaisePriority);
     let grant = |name| {
         let grant = grant(name).env_allow("ONLY".parse().unwrap()).attributes(choosable());
@@ -35,21 +36,21 @@ fn run(rows: &[&str]) -> (Place, Run) {
         run = run.grant(grant(name));
     }
     let files = [
-        ("text", "exit 0\n"),
-        ("lost", "#!/no such interpreter\n"),
-        ("script", "#!/bin/sh\npwd -P\n"),
+        ("text", b"exit 0\n".to_vec()),
+        ("lost", without_loader()),
+        ("script", b"#!/bin/sh\npwd -P\n".to_vec()),
     ];
     for (name, content) in files {
-        let program = place.program(name, content);
+        let program = programs.program(name, content);
         let permissive = Grant::permissive(name, program).env("PATH", crate::run::PATH);
         run = run.grant(permissive.attributes(choosable()));
     }
-    (place, run)
+    ([place, programs], run)
 }
 
 #[track_caller]
 fn row(name: &str) {
-    let (_place, run) = run(&[name]);
+    let (_places, run) = run(&[name]);
     run.sync().success();
 }
 
@@ -71,7 +72,7 @@ rows! {
     sp1_11_what_is_closed_is_not_removed "sp1_11"
     sp1_12_the_same_number_stays_open_at_exec "sp1_12"
     sp1_13_the_same_actions_twice "sp1_13"
-    sp2_1_a_missing_interpreter "sp2_1"
+    sp2_1_a_missing_loader "sp2_1"
     sp4_1_a_script_without_an_interpreter "sp4_1"
     sp5_1_the_upper_half "sp5_1"
     sp5_3_all_but_one "sp5_3"
@@ -176,7 +177,7 @@ fn sp5_6_those_of_the_host_stay() {
 
 #[test]
 fn ex1_one_process_of_many_threads() {
-    let (_place, run) = run(&["ex1"]);
+    let (_places, run) = run(&["ex1"]);
     let runtime = multi_thread();
     runtime.block_on(runtime.spawn(run.r#async())).unwrap().success();
 }
@@ -273,7 +274,7 @@ fn id(test: &str) -> Option<String> {
 /// Every row that the guest knows has a test, and no test is without its row.
 #[test]
 fn posix_rows() {
-    let (_place, run) = run(&["list"]);
+    let (_places, run) = run(&["list"]);
     let ready = run.ready();
     let printed = ready.stdout();
     ready.sync().success();

@@ -8,7 +8,7 @@ use offspring_tests::*;
 use wasmtime_wasi::FsPerms::ReadWrite;
 
 use crate::assert_test_exists;
-use crate::place::Place;
+use crate::place::{Place, without_loader};
 use crate::run::Run;
 use crate::runtime::everywhere;
 
@@ -108,11 +108,11 @@ fn spawn_not_executable() {
     let place = Place::new();
     let mut run = Run::new(SPAWN_NOT_EXECUTABLE);
     let files = [
-        ("empty", ""),
-        ("text", "exit 0\n"),
-        ("lost-interpreter", "#!/no such interpreter\n"),
-        ("forbidden", "#!/bin/sh\n"),
-        ("script", "#!/bin/sh\necho \"script: $*\"\n"),
+        ("empty", b"".to_vec()),
+        ("text", b"exit 0\n".to_vec()),
+        ("lost-loader", without_loader()),
+        ("forbidden", without_loader()),
+        ("script", b"#!/bin/sh\necho \"script: $*\"\n".to_vec()),
     ];
     for (name, content) in files {
         run = run.grant(Grant::permissive(name, place.program(name, content)));

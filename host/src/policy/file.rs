@@ -21,6 +21,7 @@ use super::{Policy, group_file, stdio};
 pub(super) const FILE: &[&str] = &["program", "group", "fork", "limits"];
 pub(super) const PROGRAM: &[&str] = &[
     "path",
+    "sha256",
     "arg0",
     "args",
     "env",
@@ -83,6 +84,10 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
         let value = &entry.value;
         grant = match entry.key() {
             "path" => grant.found(value.string()?, value.location()),
+            "sha256" => {
+                let sum = value.word("64 hexadecimal digits", |text| text.parse().ok())?;
+                grant.sha256_found(sum, value.location())
+            }
             "arg0" => grant.arg0(value.string()?),
             "args" => grant.arguments(arguments(value)?),
             "env" => env(grant, value)?,

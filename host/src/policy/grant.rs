@@ -10,6 +10,7 @@ use super::args::Arguments;
 use super::env::EnvPattern;
 use super::error::Location;
 use super::group::GrantGroup;
+use super::sha256::Sha256;
 use super::stdio::StdioKinds;
 use super::words::{Attribute, FileAction, resource_word};
 use crate::request::StdioKind;
@@ -29,6 +30,8 @@ pub struct Grant {
     path: PathBuf,
     location: Option<Location>,
     cwd_location: Option<Location>,
+    sha256: Option<Sha256>,
+    sha256_location: Option<Location>,
     arguments: Arguments,
     arg0: Option<String>,
     env: BTreeMap<String, String>,
@@ -74,6 +77,8 @@ impl Grant {
             path: path.into(),
             location: None,
             cwd_location: None,
+            sha256: None,
+            sha256_location: None,
             arguments: Arguments::default(),
             arg0: None,
             env: BTreeMap::new(),
@@ -113,6 +118,15 @@ impl Grant {
     /// Sets which arguments are allowed. Default: none.
     pub fn arguments(mut self, arguments: Arguments) -> Grant {
         self.arguments = arguments;
+        self
+    }
+
+    /// Pins the program to this content. What runs is a copy of it in memory, made
+    /// and compared when the policy is loaded, that nothing can change any more;
+    /// a script's interpreters are copied as well. Default: what is at the path
+    /// when the policy is loaded, as it is when it is started.
+    pub fn sha256(mut self, sum: Sha256) -> Grant {
+        self.sha256 = Some(sum);
         self
     }
 
@@ -253,6 +267,16 @@ impl Grant {
         self.cwd_location.as_ref()
     }
 
+    /// What the program's content must be.
+    pub fn get_sha256(&self) -> Option<Sha256> {
+        self.sha256
+    }
+
+    /// Where that stands, for a grant that was read from a file.
+    pub fn sha256_location(&self) -> Option<&Location> {
+        self.sha256_location.as_ref()
+    }
+
     /// The arguments that are allowed.
     pub fn get_arguments(&self) -> &Arguments {
         &self.arguments
@@ -358,6 +382,12 @@ impl Grant {
         self.path = path.into();
         self.location = Some(location);
         self
+    }
+
+    /// Sets the content that stands here in a file.
+    pub(super) fn sha256_found(mut self, sum: Sha256, location: Location) -> Grant {
+        self.sha256_location = Some(location);
+        self.sha256(sum)
     }
 
     /// Sets the directory that stands here in a file.

@@ -6,6 +6,7 @@
 //! ```toml
 //! [program.git]
 //! path = "/usr/bin/git"            # or a bare name, searched once by the host
+//! sha256 = "3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b8553"
 //! arg0 = "git"                     # default: the path as written
 //! args = ["log", "--", { rest = "paths" }]   # or "any"; default: "none"
 //! env = { LANG = "C.UTF-8" }       # fixed by the host
@@ -65,6 +66,7 @@ mod invalid;
 mod limits;
 mod never;
 mod quantity;
+mod sha256;
 mod stdio;
 mod table;
 pub(crate) mod text;
@@ -84,6 +86,7 @@ pub use grant::{Cwd, Grant};
 pub use group::{GrantGroup, Group, GroupSetting};
 pub(crate) use invalid::is_group_name;
 pub use limits::Limits;
+pub use sha256::{InvalidSha256, Sha256};
 pub use stdio::StdioKinds;
 pub use words::{Attribute, FileAction};
 

@@ -36,7 +36,7 @@ pub(super) fn arrange(orders: &Orders<'_>) -> Result<(), SpawnError> {
     for (source, number) in &layout.places {
         let stage = match *number {
             stream @ 0..=2 => Stage::StandardStream(stream.to_le_bytes()[0]),
-            script if Some(script) == layout.script => Stage::Descriptors,
+            script if layout.scripts.contains(&script) => Stage::Descriptors,
             passed => Stage::Passed(passed.cast_unsigned()),
         };
         duplicate(stage, *source, *number, OFlags::empty())?;
@@ -47,7 +47,7 @@ pub(super) fn arrange(orders: &Orders<'_>) -> Result<(), SpawnError> {
     }
     for fd in &layout.hidden {
         // Its interpreter opens a script.
-        if Some(*fd) != layout.script {
+        if !layout.scripts.contains(fd) {
             let args = [word(*fd), F_SETFD, FD_CLOEXEC, 0, 0];
             call(Stage::Descriptors, nr::FCNTL, args)?;
         }

@@ -96,7 +96,9 @@ impl SandboxBuilder {
     /// Lets a program be executed and read, and what the kernel executes with
     /// it: a script's interpreter, a dynamic program's loader.
     pub fn program(mut self, program: &Program) -> SandboxBuilder {
-        let with = interpreters(program, program.path());
+        // Those of a script that are pinned, and everybody's loader.
+        let with = program.files().flat_map(|file| interpreters(file.source(), file.path()));
+        let with = with.collect();
         self.programs.push(program.clone());
         self.executed_with(with)
     }
@@ -213,8 +215,9 @@ impl SandboxBuilder {
             for (fd, access) in &self.files {
                 ruleset.allow(fd.as_fd(), *access)?;
             }
-            for program in &self.programs {
-                ruleset.allow(program.as_fd(), Access::Execute)?;
+            // A copy that is sealed is in no file system, and needs no rule.
+            for file in self.programs.iter().flat_map(Program::files) {
+                ruleset.allow(file.source(), Access::Execute)?;
             }
             if self.run_time {
                 for (path, access) in Sandbox::run_time_files() {

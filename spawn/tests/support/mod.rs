@@ -24,7 +24,7 @@ use offspring_spawn::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Where the tests look for programs.
-const PATH: &str = "/bin:/usr/bin:/usr/local/bin";
+pub const PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// A program that every Linux has.
 pub fn program(name: &str) -> Program {

@@ -13,6 +13,7 @@ use crate::request::StdioKind;
 pub(super) const EVERYTHING: &str = r#"
 [program.git]
 path = "/usr/bin/git"
+sha256 = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"
 arg0 = "git"
 args = "any"
 env = { LANG = "C.UTF-8", LD_PRELOAD = "/lib/x.so" }
@@ -65,7 +66,7 @@ fn everything_as_in_code() {
     let location = git.location().unwrap().clone();
     assert_eq!(location.to_string(), "p.toml:3:8");
     let cwd_location = git.cwd_location().unwrap().clone();
-    assert_eq!(cwd_location.to_string(), "p.toml:9:7");
+    assert_eq!(cwd_location.to_string(), "p.toml:10:7");
     let group_location = git.group_location().unwrap().clone();
     let expected = Grant::new("git", "ignored")
         .arg0("git")
@@ -89,12 +90,17 @@ fn everything_as_in_code() {
         .grace(Duration::from_secs(2))
         .detach(true)
         .group_found(GrantGroup::Preferred, group_location)
+        .sha256_found(
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap(),
+            git.sha256_location().unwrap().clone(),
+        )
         .found("/usr/bin/git", location);
     assert_eq!(*git, expected);
+    assert_eq!(git.sha256_location().unwrap().to_string(), "p.toml:4:10");
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:23:8");
+    assert_eq!(location.to_string(), "p.toml:24:8");
     let rule = PathRule { under: Some("/src".into()), access: Access::Write };
     let slots = Slots::new([
         Slot::literal("log"),
@@ -240,6 +246,8 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ("env-inherits = []", "3:1: unknown key `env-inherits`, did you mean `env-inherit`?"),
     ("detach = 'yes'", "3:10: `detach` must be true or false, not \"yes\""),
     ("dead-line = '1s'", "3:1: unknown key `dead-line`, did you mean `deadline`?"),
+    ("sha256 = 'abc'", "3:10: `sha256` must be 64 hexadecimal digits, not \"abc\""),
+    ("sha-256 = ''", "3:1: unknown key `sha-256`, did you mean `sha256`?"),
     ("arg0 = 1", "3:8: `arg0` must be a string, not 1"),
     ("arg0 = \"a\\u0000\"", "3:8: `arg0` must not contain a NUL"),
     ("args = 'all'", "3:8: `args` must be \"any\", \"none\" or a list of slots, not \"all\""),

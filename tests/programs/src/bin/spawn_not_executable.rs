@@ -9,7 +9,7 @@ fn main() {
     let cases = [
         ("empty", ErrorKind::InvalidData, ErrorCode::NotExecutable, "ENOEXEC"),
         ("text", ErrorKind::InvalidData, ErrorCode::NotExecutable, "ENOEXEC"),
-        ("lost-interpreter", ErrorKind::NotFound, ErrorCode::NotFound, "ENOENT"),
+        ("lost-loader", ErrorKind::NotFound, ErrorCode::NotFound, "ENOENT"),
         ("forbidden", ErrorKind::PermissionDenied, ErrorCode::AccessDenied, "EACCES"),
     ];
     for (program, kind, code, errno) in cases {
