@@ -23,6 +23,67 @@ pub enum Action {
     Compile(CompileArgs),
     /// Say what this machine offers to children, and how to get what is missing.
     Doctor,
+    /// Look at policies.
+    #[command(subcommand)]
+    Policy(PolicyAction),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyAction {
+    /// Say what a policy amounts to and what is dangerous in it, or why it allows
+    /// a request or not.
+    Check(CheckArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit codes: 0; 1 when the request is denied; 2 when the policy cannot be used.
+
+Examples:
+  offspring policy check policy.toml
+  offspring policy check policy.toml --dir .::/src --cwd /src --stdout piped \\
+      --explain git log -1 --format=%at")]
+pub struct CheckArgs {
+    /// The policy file.
+    pub file: PathBuf,
+
+    /// A directory that the component will have, as for `offspring run`: what it
+    /// may write to must not hold what it may start.
+    #[arg(long, value_name = "HOST[::GUEST[::ro]]", value_parser = directory)]
+    pub dir: Vec<Directory>,
+
+    /// Why this request is allowed or denied, rule by rule: the name of a grant, and
+    /// the arguments behind it. The last option: the others describe the request.
+    #[arg(long, value_names = ["PROGRAM", "ARG"], num_args = 1.., allow_hyphen_values = true)]
+    pub explain: Vec<String>,
+
+    /// A variable that the component sets for the program.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub env: Vec<Variable>,
+
+    /// The directory that the component chooses to run it in, by its own path.
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
+
+    /// Its standard input: null, inherit, piped, file or terminal.
+    #[arg(long, value_name = "KIND")]
+    pub stdin: Option<String>,
+
+    /// Its standard output.
+    #[arg(long, value_name = "KIND")]
+    pub stdout: Option<String>,
+
+    /// Its standard error.
+    #[arg(long, value_name = "KIND")]
+    pub stderr: Option<String>,
+
+    /// Whether it is to live on without its handle.
+    #[arg(long)]
+    pub detach: bool,
+
+    /// The group that the component chooses.
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -7,6 +7,7 @@ mod audit;
 mod component;
 mod doctor;
 mod grants;
+mod policy;
 mod run;
 mod stop;
 
@@ -14,21 +15,27 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Action, Args};
+use args::{Action, Args, PolicyAction};
 
 /// What this tool exits with when it fails itself, as `env` and `timeout` do:
 /// every other code is the guest's.
 const FAILURE: u8 = 125;
 
 fn main() -> ExitCode {
-    let done = match Args::parse().action {
+    let action = Args::parse().action;
+    let failure = match action {
+        Action::Policy(_) => policy::FAILED,
+        Action::Run(_) | Action::Compile(_) | Action::Doctor => FAILURE,
+    };
+    let done = match action {
         Action::Run(args) => run::run(&args),
         Action::Compile(args) => component::compile(&args).map(|()| ExitCode::SUCCESS),
         Action::Doctor => doctor::doctor().map(|()| ExitCode::SUCCESS),
+        Action::Policy(PolicyAction::Check(args)) => policy::check(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("offspring: {}", one_line(&error));
-        ExitCode::from(FAILURE)
+        ExitCode::from(failure)
     })
 }
 

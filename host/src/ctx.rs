@@ -9,6 +9,7 @@ use wasmtime_wasi::FsPerms;
 
 use crate::audit::Audit;
 use crate::cgroup::{Groups, Place};
+use crate::checked::CheckedPolicy;
 use crate::children::Children;
 use crate::error::BuildError;
 use crate::pipe::Room;
@@ -171,6 +172,20 @@ impl ProcessCtxBuilder {
         self
     }
 
+    /// Checks everything that can be checked without making a context: that the
+    /// programs and directories can be had, and that the guest cannot change what
+    /// it may start.
+    ///
+    /// # Errors
+    /// As [`build`](ProcessCtxBuilder::build).
+    pub fn check(self) -> Result<CheckedPolicy, BuildError> {
+        let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
+        let granted = policy.grants().iter().map(|grant| Granted::open(grant, &preopens));
+        let programs = granted.map(|granted| Ok(granted?.program));
+        let programs = programs.collect::<Result<_, BuildError>>()?;
+        Ok(CheckedPolicy { policy, preopens, programs })
+    }
+
     /// Opens every program and directory that the policy names. From then on
     /// what was opened counts, whatever becomes of the paths.
     ///
@@ -179,20 +194,7 @@ impl ProcessCtxBuilder {
     /// cannot run children at all.
     pub fn build(self) -> Result<ProcessCtx, BuildError> {
         Kernel::get()?;
-        let mut policy = self.policy;
-        for grant in self.grants {
-            policy = policy.grant(grant)?;
-        }
-        policy.check_groups()?;
-        policy.resolve_environment(|name| std::env::var(name).ok());
-        let preopens = self.preopens.into_iter().map(|(path, guest, perms)| {
-            Preopen::open(&path, &guest, perms).map_err(|errno| BuildError::Preopen {
-                path,
-                guest,
-                errno,
-            })
-        });
-        let preopens = preopens.collect::<Result<Vec<_>, _>>()?;
+        let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
         let granted = policy.grants().iter().map(|grant| Granted::open(grant, &preopens));
         let granted = granted.collect::<Result<_, _>>()?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
@@ -261,6 +263,24 @@ impl Granted {
             spawns: Rate::new(often, often),
         })
     }
+}
+
+/// The whole policy, and the guest's directories.
+fn open(
+    mut policy: Policy,
+    grants: Vec<Grant>,
+    preopens: Vec<(PathBuf, String, FsPerms)>,
+) -> Result<(Policy, Vec<Preopen>), BuildError> {
+    for grant in grants {
+        policy = policy.grant(grant)?;
+    }
+    policy.check_groups()?;
+    policy.resolve_environment(|name| std::env::var(name).ok());
+    let preopens = preopens.into_iter().map(|(path, guest, perms)| {
+        let opened = Preopen::open(&path, &guest, perms);
+        opened.map_err(|errno| BuildError::Preopen { path, guest, errno })
+    });
+    Ok((policy, preopens.collect::<Result<_, _>>()?))
 }
 
 /// Where children run that have no other directory.

@@ -60,6 +60,7 @@ mod beneath;
 pub mod bindings;
 mod bounds;
 pub mod cgroup;
+mod checked;
 mod child;
 mod children;
 mod command;
@@ -90,10 +91,12 @@ mod wit;
 
 use wasmtime::component::Linker;
 
+pub use checked::CheckedPolicy;
 pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
-pub use offspring_spawn::{Controller, Kernel, SuperviseError, supervise};
+pub use offspring_spawn::{Controller, Kernel, Program, SuperviseError, supervise};
+pub use program::ProgramError;
 pub use spawned::{SpawnRefused, Spawned, SpawnedPipe};
 pub use view::{Process, ProcessCtxView, ProcessView};
 

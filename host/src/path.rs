@@ -186,7 +186,10 @@ impl<'a> Places<'a> {
 
 /// The directory of the guest's with the longest path that this one starts with,
 /// and that path.
-fn preopen_of<'p>(preopens: &'p [Preopen], path: &[&str]) -> Option<(&'p Preopen, Vec<&'p str>)> {
+pub(crate) fn preopen_of<'p>(
+    preopens: &'p [Preopen],
+    path: &[&str],
+) -> Option<(&'p Preopen, Vec<&'p str>)> {
     let all = preopens.iter().map(|preopen| (preopen, components(&preopen.guest)));
     // Of two with one path the first, as in libraries of guests.
     all.filter(|(_, guest)| path.starts_with(guest)).rev().max_by_key(|(_, guest)| guest.len())
@@ -194,7 +197,7 @@ fn preopen_of<'p>(preopens: &'p [Preopen], path: &[&str]) -> Option<(&'p Preopen
 
 /// The names in a path. Libraries of guests take `/`, `.` and nothing for the
 /// same place, too.
-fn components(path: &str) -> Vec<&str> {
+pub(crate) fn components(path: &str) -> Vec<&str> {
     path.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
 }
 

@@ -105,7 +105,7 @@ fn parse(head: &[u8]) -> Option<Result<Line<'_>, InterpreterReason>> {
     let line = &rest[..end.unwrap_or(rest.len())];
     let line = &line[..line.iter().position(|byte| *byte == 0).unwrap_or(line.len())];
     let line = line.without_blanks(is_blank);
-    let Some(stop) = line.iter().position(|byte| is_blank(byte)) else {
+    let Some(stop) = line.iter().position(is_blank) else {
         return Some(match line.is_empty() || is_cut {
             true => Err(InterpreterReason::Missing),
             false => Ok(Line { interpreter: line, argument: None }),

@@ -134,7 +134,7 @@ impl Policy {
         })
     }
 
-    fn granted(&self, program: &str) -> Result<(usize, &Grant), Denied> {
+    pub(super) fn granted(&self, program: &str) -> Result<(usize, &Grant), Denied> {
         let found = self.grants().iter().enumerate().find(|(_, grant)| grant.name() == program);
         found.ok_or_else(|| {
             let hint = near_miss(program, self.grants().iter().map(Grant::name));
@@ -146,7 +146,7 @@ impl Policy {
 }
 
 impl Grant {
-    fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
+    pub(super) fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
         let name = quoted(self.name());
         if detach && !self.get_detach() {
             return Err(deny(Rule::Detach, format!("{name} may not live on without its handle")));
@@ -173,7 +173,7 @@ impl Grant {
     }
 
     /// The paths among the arguments, by their places in `argv`.
-    fn plan_args(&self, args: &[String]) -> Result<Vec<PathArgument>, Denied> {
+    pub(super) fn plan_args(&self, args: &[String]) -> Result<Vec<PathArgument>, Denied> {
         let mut paths = self.get_arguments().check(args).map_err(|mismatch| {
             let message = match self.get_arguments() {
                 Arguments::None => {
@@ -187,7 +187,8 @@ impl Grant {
         Ok(paths)
     }
 
-    fn plan_env(&self, env: &[(String, String)]) -> Result<Vec<(String, String)>, Denied> {
+    /// That no variable is changed which the host fixes.
+    pub(super) fn check_fixed(&self, env: &[(String, String)]) -> Result<(), Denied> {
         for (variable, value) in env {
             let fixed = self.fixed(variable);
             if fixed.is_some_and(|fixed| fixed != Some(value)) {
@@ -196,16 +197,26 @@ impl Grant {
                 return Err(deny(Rule::Env, message));
             }
         }
+        Ok(())
+    }
+
+    /// That every other variable is one that the guest may set.
+    pub(super) fn check_chosen(&self, env: &[(String, String)]) -> Result<(), Denied> {
         for (variable, _) in env {
             let allowed = || {
                 let mut patterns = self.get_env_allow().iter();
                 patterns.any(|pattern| pattern.covers(variable))
             };
-            // A variable that is fixed has the fixed value, as was just seen.
             if self.fixed(variable).is_none() && !allowed() {
                 return Err(deny(Rule::EnvAllow, self.refuse_variable(variable)));
             }
         }
+        Ok(())
+    }
+
+    fn plan_env(&self, env: &[(String, String)]) -> Result<Vec<(String, String)>, Denied> {
+        self.check_fixed(env)?;
+        self.check_chosen(env)?;
         let inherited = self.get_env_inherit().filter_map(|(name, value)| Some((name, value?)));
         let chosen = env.iter().map(|(name, value)| (&**name, &**value));
         // A map: sorted, and each name once. What the host fixes comes last and
@@ -224,7 +235,7 @@ impl Grant {
         format!("variable {shown} may not be set for {program}; allowed: {allowed}")
     }
 
-    fn plan_cwd(&self, chosen: bool) -> Result<PlanCwd, Denied> {
+    pub(super) fn plan_cwd(&self, chosen: bool) -> Result<PlanCwd, Denied> {
         match (self.get_cwd(), chosen) {
             (Cwd::Preopens, true) => Ok(PlanCwd::Guest),
             (Cwd::Preopens | Cwd::Unset, false) => Ok(PlanCwd::Initial),
@@ -239,7 +250,7 @@ impl Grant {
         }
     }
 
-    fn plan_terminal(&self, chosen: bool) -> Result<bool, Denied> {
+    pub(super) fn plan_terminal(&self, chosen: bool) -> Result<bool, Denied> {
         if !chosen || self.get_stdio().terminal {
             return Ok(chosen);
         }
@@ -249,7 +260,7 @@ impl Grant {
         Err(deny(Rule::Stdio, message))
     }
 
-    fn plan_file_actions(
+    pub(super) fn plan_file_actions(
         &self,
         actions: &BTreeSet<FileAction>,
     ) -> Result<BTreeSet<FileAction>, Denied> {
@@ -275,7 +286,7 @@ impl Grant {
         deny(Rule::FileActions, format!("{word} for {program} {rule}"))
     }
 
-    fn plan_attributes(&self, attributes: &Attributes) -> Result<Attributes, Denied> {
+    pub(super) fn plan_attributes(&self, attributes: &Attributes) -> Result<Attributes, Denied> {
         let may = |attribute| self.get_attributes().any(|allowed| allowed == attribute);
         match chosen(attributes).find(|attribute| !may(*attribute)) {
             None => Ok(attributes.clone()),
@@ -289,7 +300,7 @@ impl Grant {
         }
     }
 
-    fn plan_group(&self, chosen: Option<&str>) -> Result<PlanGroup, Denied> {
+    pub(super) fn plan_group(&self, chosen: Option<&str>) -> Result<PlanGroup, Denied> {
         match (self.get_group(), chosen) {
             (GrantGroup::Unset, None) => Ok(PlanGroup::None),
             (GrantGroup::Required | GrantGroup::Preferred, None) => Ok(PlanGroup::Own),
@@ -308,7 +319,10 @@ impl Grant {
     }
 
     /// The grant's limits of what the guest has not limited.
-    fn plan_rlimits(&self, attributes: &Attributes) -> Result<Vec<(Resource, Rlimit)>, Denied> {
+    pub(super) fn plan_rlimits(
+        &self,
+        attributes: &Attributes,
+    ) -> Result<Vec<(Resource, Rlimit)>, Denied> {
         let mut planned = Vec::new();
         for (resource, most) in self.get_rlimits() {
             let own = attributes.rlimits.iter().find(|(other, _)| other == resource);
@@ -326,7 +340,7 @@ impl Grant {
         Ok(planned)
     }
 
-    fn plan_stdio(&self, stream: &str, kind: StdioKind) -> Result<StdioKind, Denied> {
+    pub(super) fn plan_stdio(&self, stream: &str, kind: StdioKind) -> Result<StdioKind, Denied> {
         if self.get_stdio().contains(kind) {
             return Ok(kind);
         }
@@ -342,7 +356,7 @@ impl Grant {
 
 /// The attributes that were chosen. Without `..`: what is added cannot be
 /// forgotten here.
-fn chosen(attributes: &Attributes) -> impl Iterator<Item = Attribute> {
+pub(super) fn chosen(attributes: &Attributes) -> impl Iterator<Item = Attribute> {
     let Attributes {
         session,
         process_group,

@@ -1,5 +1,6 @@
 //! Groups of a policy: cgroups with limits, in which children are started.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use offspring_spawn::{IoMax, Setting};
@@ -120,6 +121,21 @@ impl GroupSetting {
         match self {
             GroupSetting::Kernel(_) => None,
             GroupSetting::Io { path, .. } => Some(path),
+        }
+    }
+}
+
+/// The value, as the kernel has it; with the path of a device instead of its
+/// numbers.
+impl fmt::Display for GroupSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupSetting::Kernel(setting) => write!(f, "{setting}"),
+            GroupSetting::Io { path, max } => {
+                let text = Setting::IoMax(*max).to_string();
+                let limits = text.split_once(' ').map_or(&*text, |(_, limits)| limits);
+                write!(f, "{} {limits}", path.display())
+            }
         }
     }
 }

@@ -33,6 +33,11 @@ impl StdioKinds {
         }
     }
 
+    /// The kind that a policy file calls this.
+    pub fn kind(word: &str) -> Option<StdioKind> {
+        kind(word)
+    }
+
     /// The kinds in the set, by the words of a policy file.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         use StdioKind::{File, Inherit, Null, Piped, Terminal};

@@ -53,17 +53,24 @@ impl Arguments {
 impl Slots {
     /// Fills the slots, as the module's documentation says.
     pub(crate) fn fill(&self, args: &[String]) -> Result<Vec<Filled>, Mismatch> {
+        match self.fill_some(args) {
+            (filled, None) => Ok(filled),
+            (_, Some(mismatch)) => Err(mismatch),
+        }
+    }
+
+    /// Fills slots as far as arguments do.
+    pub(crate) fn fill_some(&self, args: &[String]) -> (Vec<Filled>, Option<Mismatch>) {
         let mut filling = Filling { args, filled: Vec::with_capacity(args.len()), allowed: vec![] };
-        for (index, slot) in self.0.iter().enumerate() {
-            match &slot.what {
-                What::Word(word) => filling.word(index, slot, word)?,
-                What::Options(options) => filling.options(index, slot, options)?,
-            }
-        }
-        match filling.next() {
-            None => Ok(filling.filled),
+        let result = self.0.iter().enumerate().try_for_each(|(index, slot)| match &slot.what {
+            What::Word(word) => filling.word(index, slot, word),
+            What::Options(options) => filling.options(index, slot, options),
+        });
+        let result = result.and_then(|()| match filling.next() {
+            None => Ok(()),
             Some(_) => Err(filling.mismatch(None)),
-        }
+        });
+        (filling.filled, result.err())
     }
 
     fn paths(&self, args: &[String], filled: &[Filled]) -> Result<Vec<PathArgument>, Mismatch> {

@@ -35,6 +35,26 @@ pub enum Arguments {
     Slots(Slots),
 }
 
+impl Arguments {
+    /// Whether the guest may give what a program may take for an option.
+    pub fn take_options(&self) -> bool {
+        match self {
+            Arguments::None => false,
+            Arguments::Any => true,
+            Arguments::Slots(slots) => slots.iter().any(Slot::takes_options),
+        }
+    }
+
+    /// Whether the guest can choose among a few texts only, if it has a choice.
+    pub fn are_fixed(&self) -> bool {
+        match self {
+            Arguments::None => true,
+            Arguments::Any => false,
+            Arguments::Slots(slots) => slots.iter().flat_map(Slot::words).all(Word::is_fixed),
+        }
+    }
+}
+
 /// Slots that every argument has one place in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slots(Vec<Slot>);

@@ -86,6 +86,11 @@ impl Slot {
         self.optional || matches!(self.what, What::Options(_))
     }
 
+    /// Whether it takes arguments that a program may take for options.
+    pub fn takes_options(&self) -> bool {
+        self.words().any(Word::takes_options)
+    }
+
     /// What it may begin with.
     pub(super) fn first(&self) -> impl Iterator<Item = &Word> {
         let (word, options) = match &self.what {

@@ -106,6 +106,16 @@ impl Word {
         }
     }
 
+    /// Whether it takes whatever a program may take for an option.
+    pub fn takes_options(&self) -> bool {
+        self.prefix.is_empty() && self.kind == Kind::Any
+    }
+
+    /// Whether it is one of a few texts.
+    pub fn is_fixed(&self) -> bool {
+        matches!(self.kind, Kind::Exact(_))
+    }
+
     /// The texts that it is one of, where it is one of a few.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         let texts = match &self.kind {

@@ -152,6 +152,35 @@ fn the_documented_file_is_read() {
 }
 
 #[test]
+fn a_summary_tells_everything() {
+    let policy = Policy::parse("p.toml", EVERYTHING).unwrap();
+    let told = |name| {
+        let facts = policy.get(name).unwrap().summary();
+        let facts = facts.iter().map(|fact| format!("{}: {}", fact.about, fact.allowed));
+        facts.collect::<Vec<_>>().join("\n")
+    };
+    let git = told("git");
+    for part in [
+        "path: /usr/bin/git, called git; its content is pinned",
+        "args: any",
+        "env: LANG=C.UTF-8, LD_PRELOAD=/lib/x.so, HOME as the host has it, PATH as the host has it, \
+         CI as the guest says, GIT_AUTHOR_* as the guest says",
+        "cwd: any directory of the guest's",
+        "stdio: null, inherit, piped, file, terminal",
+        "signals: SIGKILL, SIGINT, SIGTERM",
+        "attributes: session, rlimits",
+        "file-actions: pass, closefrom",
+        "rlimits: core 0, nofile 256",
+        "children: 4 at once, 10 a second, for 90s each, 2s to end when asked, may live on without \
+         their handles",
+        "group: each its own, where the host can",
+    ] {
+        assert!(git.contains(part), "{part}\n{git}");
+    }
+    assert!(told("aaa").contains("cwd: /srv"), "{}", told("aaa"));
+}
+
+#[test]
 fn absent_means_no() {
     for text in ["", "# nothing\n", "[program]", "[limits]", "program = {}", "\u{feff}"] {
         let policy = Policy::parse("p.toml", text).unwrap();

@@ -133,6 +133,13 @@ fn a_plan_has_nothing_that_was_not_granted() {
         let request = request(&mut random);
         let result = policy.check(&request);
         assert_eq!(result, policy.check(&request));
+        if request.validate(&policy.get_limits()).is_ok() {
+            let steps = policy.explain(&request);
+            let denied = steps.iter().find(|step| !step.allowed);
+            let told = denied.map(|step| (step.rule, &*step.why));
+            let error = result.as_ref().err();
+            assert_eq!(told, error.map(|denied| (denied.rule.as_str(), &*denied.message)));
+        }
         let Ok(plan) = result else { continue };
         planned += 1;
 
