@@ -25,6 +25,7 @@ const EXAMPLES: [&str; 4] = ["hello", "ci", "fork-server", "pty"];
 /// The suites that the programs belong to, by the beginning of their names.
 const SUITES: &[&str] = &[
     "actions",
+    "apart",
     "attributes",
     "cgroup",
     "embed",

@@ -145,6 +145,9 @@ program git
   rlimits      none
   children     for 30s each
   group        none
+  user         the host's own
+  namespaces   none of its own
+  view         all that the host sees
 
 limits
   children     64 held, 1000 a second, 1000 at once

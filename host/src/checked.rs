@@ -9,7 +9,7 @@ use offspring_spawn::{Errno, Program};
 use crate::command::Directory;
 use crate::path;
 use crate::plan::PlanCwd;
-use crate::policy::{Policy, Step};
+use crate::policy::{Policy, Step, View};
 use crate::preopen::Preopen;
 use crate::request::Request;
 
@@ -58,7 +58,9 @@ impl CheckedPolicy {
             steps.push(Step::new("resolve", opened.map_err(failed)));
         }
         if !plan.paths.is_empty() && steps.iter().all(|step| step.allowed) {
-            let resolved = path::resolve(&plan, &self.preopens, directory.as_ref());
+            let apart = self.policy.grants()[plan.grant].get_apart();
+            let in_view = apart.get_view() == View::Guest;
+            let resolved = path::resolve(&plan, &self.preopens, directory.as_ref(), in_view);
             let paths = resolved.map_err(|refused| refused.to_string());
             let (verdict, parts) = match paths {
                 Err(refused) => (Err(refused), Vec::new()),

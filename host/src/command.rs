@@ -14,6 +14,7 @@ use wasmtime_wasi::FsPerms;
 use crate::beneath;
 use crate::cgroup::Node;
 use crate::file_actions::List;
+use crate::guest_view::GuestView;
 use crate::launch::LaunchError;
 use crate::pipe::Pipe;
 use crate::policy::FileAction;
@@ -149,8 +150,13 @@ impl Command {
         self.actions.kinds().into_iter().chain(pass).collect()
     }
 
-    /// Gives the engine what is passed, and the actions.
-    pub(crate) fn give(&self, engine: &mut offspring_spawn::Command) -> Result<(), LaunchError> {
+    /// Gives the engine what is passed, and the actions, which look for what they open
+    /// in the child's view, if it has one.
+    pub(crate) fn give(
+        &self,
+        engine: &mut offspring_spawn::Command,
+        view: Option<&GuestView>,
+    ) -> Result<(), LaunchError> {
         for (number, given) in &self.passed {
             let fd = match given {
                 Given::Pipe(pipe) => duplicate(pipe),
@@ -162,7 +168,7 @@ impl Command {
                 errno,
             })?;
         }
-        engine.file_actions(self.actions.to_engine()?);
+        engine.file_actions(self.actions.to_engine(view)?);
         Ok(())
     }
 

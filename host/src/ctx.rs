@@ -7,6 +7,7 @@ use std::sync::Arc;
 use offspring_spawn::{Budget, Kernel, Program, Signal};
 use wasmtime_wasi::FsPerms;
 
+use crate::apart::{Apart, Separation};
 use crate::audit::Audit;
 use crate::cgroup::{Groups, Place};
 use crate::checked::CheckedPolicy;
@@ -50,6 +51,7 @@ pub struct ProcessCtx {
 #[derive(Debug)]
 pub(crate) struct Granted {
     pub(crate) program: Program,
+    pub(crate) apart: Apart,
     pub(crate) cwd: Option<Arc<OwnedFd>>,
     pub(crate) live: Quota,
     pub(crate) spawns: Rate,
@@ -180,7 +182,9 @@ impl ProcessCtxBuilder {
     /// As [`build`](ProcessCtxBuilder::build).
     pub fn check(self) -> Result<CheckedPolicy, BuildError> {
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
-        let granted = policy.grants().iter().map(|grant| Granted::open(grant, &preopens));
+        let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
+        let granted =
+            policy.grants().iter().map(|grant| Granted::open(grant, &preopens, &mut separation));
         let programs = granted.map(|granted| Ok(granted?.program));
         let programs = programs.collect::<Result<_, BuildError>>()?;
         Ok(CheckedPolicy { policy, preopens, programs })
@@ -195,7 +199,9 @@ impl ProcessCtxBuilder {
     pub fn build(self) -> Result<ProcessCtx, BuildError> {
         Kernel::get()?;
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
-        let granted = policy.grants().iter().map(|grant| Granted::open(grant, &preopens));
+        let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
+        let granted =
+            policy.grants().iter().map(|grant| Granted::open(grant, &preopens, &mut separation));
         let granted = granted.collect::<Result<_, _>>()?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
@@ -235,7 +241,11 @@ fn held_bytes(of_one: u64) -> u32 {
 }
 
 impl Granted {
-    fn open(grant: &Grant, preopens: &[Preopen]) -> Result<Granted, BuildError> {
+    fn open(
+        grant: &Grant,
+        preopens: &[Preopen],
+        separation: &mut Separation<'_>,
+    ) -> Result<Granted, BuildError> {
         let program = program::open(grant, preopens).map_err(|error| BuildError::Program {
             grant: grant.name().to_owned(),
             location: match &error {
@@ -244,7 +254,10 @@ impl Granted {
             },
             error,
         })?;
+        let apart = separation.of(grant)?;
         let cwd = match grant.get_cwd() {
+            // In a view it is one of the view's.
+            Cwd::Fixed(_) if apart.view.is_some() => None,
             Cwd::Fixed(path) => {
                 Some(open_directory(path).map_err(|errno| BuildError::Directory {
                     grant: grant.name().to_owned(),
@@ -258,6 +271,7 @@ impl Granted {
         let often = grant.get_spawns_per_second().unwrap_or(u32::MAX);
         Ok(Granted {
             program,
+            apart,
             cwd: cwd.map(Arc::new),
             live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
             spawns: Rate::new(often, often),

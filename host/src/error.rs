@@ -61,6 +61,18 @@ pub enum BuildError {
         /// Why, and what would mend it.
         why: String,
     },
+    /// What children are to have apart from the host cannot be had.
+    #[error("{}`{grant}` cannot {what}: {why}", place(.location))]
+    Apart {
+        /// The name of the grant.
+        grant: String,
+        /// What its children cannot.
+        what: &'static str,
+        /// Where the policy file asks for it.
+        location: Option<Location>,
+        /// Why, and what would mend it.
+        why: String,
+    },
     /// A directory that the policy lets children run in cannot be opened.
     #[error("{}cannot run `{grant}` in {}: {errno}", place(.location), .path.display())]
     Directory {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use offspring_spawn::{Errno, Mode, OFlags, Resource, SpawnError, Stage};
+use offspring_spawn::{Directory, Errno, Mode, OFlags, Resource, SpawnError, Stage};
 use rustix::process::getrlimit;
 
 use crate::command::{NotTaken, duplicate};
+use crate::guest_view::GuestView;
 use crate::launch::LaunchError;
 use crate::policy::FileAction;
 use crate::quota::{Quota, Share};
@@ -84,10 +84,13 @@ impl List {
         self.actions.iter().map(Action::kind).collect()
     }
 
-    /// The actions in the engine's words.
-    pub(crate) fn to_engine(&self) -> Result<offspring_spawn::FileActions, LaunchError> {
+    /// The actions in the engine's words, for a child with this view.
+    pub(crate) fn to_engine(
+        &self,
+        view: Option<&GuestView>,
+    ) -> Result<offspring_spawn::FileActions, LaunchError> {
         let mut engine = offspring_spawn::FileActions::new();
-        let mut directories = Directories::default();
+        let mut directories = Directories { known: Vec::new(), view };
         for (index, action) in (0..).zip(&self.actions) {
             let added = match action {
                 Action::Open { fd, base, path, flags, mode } => {
@@ -107,18 +110,25 @@ impl List {
     }
 }
 
-/// The guest's directories as descriptors of their own, each once.
-#[derive(Debug, Default)]
-struct Directories(Vec<(Arc<File>, Arc<OwnedFd>)>);
+/// The guest's directories for the engine, each found once.
+#[derive(Debug)]
+struct Directories<'v> {
+    known: Vec<(Arc<File>, Directory)>,
+    view: Option<&'v GuestView>,
+}
 
-impl Directories {
-    fn get(&mut self, base: &Arc<File>) -> Result<Arc<OwnedFd>, LaunchError> {
-        if let Some((_, fd)) = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, base)) {
-            return Ok(Arc::clone(fd));
+impl Directories<'_> {
+    fn get(&mut self, base: &Arc<File>) -> Result<Directory, LaunchError> {
+        if let Some((_, directory)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, base))
+        {
+            return Ok(directory.clone());
         }
-        let fd = Arc::new(duplicate(base).map_err(LaunchError::Descriptors)?);
-        self.0.push((Arc::clone(base), Arc::clone(&fd)));
-        Ok(fd)
+        let directory = match self.view {
+            Some(view) => view.directory(base).map_err(LaunchError::not_in_view)?,
+            None => duplicate(base).map_err(LaunchError::Descriptors)?.into(),
+        };
+        self.known.push((Arc::clone(base), directory.clone()));
+        Ok(directory)
     }
 }
 
@@ -199,7 +209,7 @@ mod tests {
             actions.add(Action::Close(3)).unwrap();
         }
         assert_eq!(actions.add(Action::Close(3)), Err(NotTaken::LimitReached));
-        assert!(actions.list().to_engine().is_ok());
+        assert!(actions.list().to_engine(None).is_ok());
     }
 
     #[test]

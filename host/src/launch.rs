@@ -4,8 +4,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{CgroupError, Errno, SpawnError, Stage, spare};
+use offspring_spawn::{CgroupError, Directory, Errno, SpawnError, Stage, spare};
 
+use crate::apart::Apart;
 use crate::attributes;
 use crate::bounds;
 use crate::cgroup::Leaf;
@@ -48,6 +49,8 @@ pub(crate) enum LaunchError {
     Resolve(Errno),
     #[error(transparent)]
     Path(#[from] PathRefused),
+    #[error("the directory is in none of those that the child sees")]
+    NotInView,
     #[error("cannot find out what the host has itself: {0}")]
     Bounds(Errno),
     #[error("cannot give a descriptor to the child: {0}")]
@@ -179,6 +182,36 @@ impl ProcessCtx {
         })
     }
 
+    /// Where the child runs: in its view, if it has one.
+    fn cwd(
+        &self,
+        command: &Command,
+        plan: &Plan,
+        granted: &Granted,
+    ) -> Result<Directory, LaunchError> {
+        let view = granted.apart.view.as_deref();
+        match (&plan.cwd, &command.cwd, view, &granted.cwd) {
+            (PlanCwd::Guest, Some(directory), view, _) => {
+                let opened = directory.open().map_err(|errno| match errno {
+                    Errno::XDEV => LaunchError::LeadsOut,
+                    errno => LaunchError::Resolve(errno),
+                })?;
+                match view {
+                    Some(view) => view.directory(opened).map_err(LaunchError::not_in_view),
+                    None => Ok(opened.into()),
+                }
+            }
+            (PlanCwd::Fixed(path), _, Some(_), _) => {
+                Directory::at(path).map_err(LaunchError::Resolve)
+            }
+            (_, _, Some(view), _) => view.initial().map_err(LaunchError::Resolve),
+            (PlanCwd::Fixed(_), _, None, Some(fixed)) => Ok(Arc::clone(fixed).into()),
+            (PlanCwd::Initial | PlanCwd::Guest | PlanCwd::Fixed(_), _, None, _) => {
+                Ok(Arc::clone(&self.initial_cwd).into())
+            }
+        }
+    }
+
     /// Puts the plan into the engine's words.
     fn engine(
         &self,
@@ -186,20 +219,10 @@ impl ProcessCtx {
         plan: &Plan,
         granted: &Granted,
     ) -> Result<offspring_spawn::Command, LaunchError> {
-        let cwd = match (&plan.cwd, &command.cwd, &granted.cwd) {
-            (PlanCwd::Guest, Some(directory), _) => {
-                Arc::new(directory.open().map_err(|errno| match errno {
-                    Errno::XDEV => LaunchError::LeadsOut,
-                    errno => LaunchError::Resolve(errno),
-                })?)
-            }
-            (PlanCwd::Fixed(_), _, Some(fixed)) => Arc::clone(fixed),
-            (PlanCwd::Initial | PlanCwd::Guest | PlanCwd::Fixed(_), _, _) => {
-                Arc::clone(&self.initial_cwd)
-            }
-        };
+        let Apart { identity, namespaces, view } = &granted.apart;
+        let cwd = self.cwd(command, plan, granted)?;
         let chosen = command.cwd.as_ref().filter(|_| plan.cwd == PlanCwd::Guest);
-        let argv = path::resolve(plan, &self.preopens, chosen)?;
+        let argv = path::resolve(plan, &self.preopens, chosen, view.is_some())?;
         let stdio = |stream, kind| command.stdio(stream, kind).map_err(LaunchError::Descriptors);
         let mut engine = offspring_spawn::Command::new(&granted.program);
         if let (true, Some(terminal)) = (plan.terminal, &command.terminal) {
@@ -233,7 +256,14 @@ impl ProcessCtx {
         }
         attributes::set_rlimits(&mut engine, &plan.rlimits);
         attributes::set(&mut engine, &plan.attributes, plan.terminal, &command.leader)?;
-        command.give(&mut engine)?;
+        command.give(&mut engine, view.as_deref())?;
+        engine.namespaces(*namespaces);
+        if let Some(identity) = identity {
+            engine.identity(identity.clone());
+        }
+        if let Some(view) = view {
+            engine.view(view.prepared());
+        }
         if plan.detach {
             engine.new_process_group(false).new_session(true).parent_death_signal(None);
         }
@@ -288,6 +318,14 @@ impl Prepared {
 }
 
 impl LaunchError {
+    /// A directory has no place in a view.
+    pub(crate) fn not_in_view(errno: Errno) -> LaunchError {
+        match errno {
+            Errno::XDEV => LaunchError::NotInView,
+            errno => LaunchError::Resolve(errno),
+        }
+    }
+
     /// The processes above the host cannot be told to let one live on.
     fn not_spared(errno: Errno) -> LaunchError {
         match errno {

@@ -54,6 +54,8 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+mod accounts;
+mod apart;
 mod attributes;
 pub mod audit;
 mod beneath;
@@ -69,6 +71,7 @@ mod deadline;
 mod error;
 mod file_actions;
 pub mod fork;
+mod guest_view;
 mod launch;
 mod path;
 mod pipe;

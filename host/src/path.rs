@@ -1,4 +1,5 @@
-//! Paths of the guest's among arguments, which become paths of the host's.
+//! Paths of the guest's among arguments, which become paths of the host's, or of the
+//! view that the child has.
 //!
 //! A path that starts with `/`, or any path where the guest chose no directory
 //! to run in, is one of the guest's tree: it lies beneath the directory with the
@@ -20,6 +21,7 @@ use rustix::fs::OFlags;
 
 use crate::beneath;
 use crate::command::Directory;
+use crate::guest_view;
 use crate::plan::{PathArgument, Plan};
 use crate::policy::text::quoted;
 use crate::policy::{Access, FileAction};
@@ -70,17 +72,20 @@ impl From<Errno> for Why {
     }
 }
 
-/// The arguments of a plan with the host's paths in place of the guest's.
+/// The arguments of a plan with the child's paths in place of the guest's: those of the
+/// host, or of the guest's view.
 pub(crate) fn resolve(
     plan: &Plan,
     preopens: &[Preopen],
     cwd: Option<&Directory>,
+    in_view: bool,
 ) -> Result<Vec<OsString>, PathRefused> {
     let mut argv: Vec<OsString> = plan.argv.iter().map(OsString::from).collect();
     let moves = |action| matches!(action, FileAction::Chdir | FileAction::Fchdir);
     let mut places = Places {
         preopens,
         cwd,
+        in_view,
         moves: plan.file_actions.iter().copied().any(moves),
         opened: None,
         under: BTreeSet::new(),
@@ -107,6 +112,8 @@ struct Places<'a> {
     cwd: Option<&'a Directory>,
     /// Whether the child changes its directory by itself.
     moves: bool,
+    /// Whether the child sees the guest's directories at the guest's paths.
+    in_view: bool,
     /// The directory to run in, once it was needed.
     opened: Option<OwnedFd>,
     /// What it was found to lie beneath.
@@ -114,7 +121,7 @@ struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// The path on the host; `None` for one that stays as it is.
+    /// The path for the child; `None` for one that stays as it is.
     fn resolve(&mut self, path: &str, rule: &'a PathArgument) -> Result<Option<PathBuf>, Why> {
         match self.cwd.filter(|_| !path.starts_with('/')) {
             Some(_) if self.moves => Err(Why::Relative),
@@ -147,11 +154,14 @@ impl<'a> Places<'a> {
                 })?;
             }
         }
-        let mut host = preopen.host.clone();
+        let mut childs = match self.in_view {
+            true => guest_view::place(&preopen.guest),
+            false => preopen.host.clone(),
+        };
         for part in [between, rest].iter().filter(|part| !part.is_empty() && *part != "/") {
-            host.push(part);
+            childs.push(part);
         }
-        Ok(host)
+        Ok(childs)
     }
 
     fn beneath_cwd(

@@ -8,8 +8,10 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use crate::clone::{Clone, Method};
+use crate::error::{SpawnError, Stage};
 use crate::info;
 use crate::inside::{self, PROBE_EXIT};
+use crate::namespace::Namespaces;
 use crate::pidfd;
 use crate::stack::Stack;
 use crate::status::ExitStatus;
@@ -48,6 +50,23 @@ impl Kernel {
                 }),
             },
         }
+    }
+
+    /// Makes a process with these namespaces, in the way that every child is made.
+    pub(crate) fn probe_namespaces(self, namespaces: Namespaces) -> Result<(), SpawnError> {
+        let at = SpawnError::at;
+        let clone = Clone {
+            method: self.method,
+            share_table: self.close_range,
+            exit_signal: 0,
+            cgroup: None,
+            namespaces: namespaces.at_birth(),
+        };
+        let stack = Stack::take()?;
+        let probe = clone.probe(&stack);
+        stack.give_back();
+        let (child, _) = probe.map_err(at(Stage::Namespaces))?;
+        wait::wait(child.as_fd(), Reap::Yes).map(drop).map_err(at(Stage::Namespaces))
     }
 
     /// What there is at least.

@@ -5,6 +5,8 @@ use std::fmt;
 use rustix::process::{getegid, geteuid};
 
 use crate::command::Command;
+use crate::error::{SpawnError, Stage};
+use crate::kernel::Kernel;
 
 /// A kind of namespace.
 ///
@@ -123,6 +125,16 @@ impl Namespaces {
     /// The namespaces in the set.
     pub fn iter(self) -> impl Iterator<Item = Namespace> {
         Namespace::ALL.into_iter().filter(move |namespace| self.contains(*namespace))
+    }
+
+    /// Finds out whether a process can be born with them, by one that ends at once.
+    ///
+    /// # Errors
+    /// As a spawn's: at [`Stage::Namespaces`].
+    pub fn check(self) -> Result<(), SpawnError> {
+        Kernel::get()
+            .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?
+            .probe_namespaces(self)
     }
 
     /// What a child is born with. Its cgroup namespace it makes when it is in its

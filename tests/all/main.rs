@@ -19,6 +19,7 @@ mod runtime;
 mod traces;
 
 mod actions;
+mod apart;
 mod attributes;
 mod cgroup;
 mod embed;

@@ -5,6 +5,7 @@ use std::path::Path;
 use offspring_spawn::Signal;
 use toml::de::DeTable;
 
+use super::apart_file::{APART, Keys};
 use super::args::file::arguments;
 use super::env::EnvPattern;
 use super::error::PolicyError;
@@ -39,6 +40,11 @@ pub(super) const PROGRAM: &[&str] = &[
     "grace",
     "detach",
     "group",
+    "user",
+    "user-group",
+    "user-groups",
+    "namespaces",
+    "view",
 ];
 pub(super) const LIMITS: &[&str] = &[
     "max-children",
@@ -80,6 +86,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Policy, PolicyError> {
 fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
     let entries = program.value.table()?;
     let mut grant = Grant::new(program.key(), "");
+    let mut apart = Keys::default();
     for entry in &entries {
         let value = &entry.value;
         grant = match entry.key() {
@@ -112,9 +119,14 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
             "grace" => grant.grace(value.duration()?),
             "detach" => grant.detach(value.boolean()?),
             "group" => grant.group_found(group_file::grant_group(value)?, value.location()),
+            key if APART.contains(&key) => {
+                apart.read(key, value)?;
+                grant
+            }
             _ => return Err(entry.unknown(PROGRAM)),
         };
     }
+    let grant = grant.apart(apart.finish()?);
     if grant.location().is_none() {
         return Err(program.error(format!("program {} has no `path`", quoted(program.key()))));
     }

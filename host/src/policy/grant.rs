@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use offspring_spawn::{Resource, Signal};
 
+use super::apart::Apart;
 use super::args::Arguments;
 use super::env::EnvPattern;
 use super::error::Location;
@@ -52,6 +53,7 @@ pub struct Grant {
     detach: bool,
     group: GrantGroup,
     group_location: Option<Location>,
+    apart: Apart,
 }
 
 /// Where a grant lets its program run.
@@ -97,6 +99,7 @@ impl Grant {
             detach: false,
             group: GrantGroup::default(),
             group_location: None,
+            apart: Apart::default(),
         }
     }
 
@@ -247,6 +250,13 @@ impl Grant {
         self
     }
 
+    /// Sets who each child is, what it shares with nobody, and what it sees.
+    /// Default: the host's own user, everything, and all that the host sees.
+    pub fn apart(mut self, apart: Apart) -> Grant {
+        self.apart = apart;
+        self
+    }
+
     /// The name that a guest uses.
     pub fn name(&self) -> &str {
         &self.name
@@ -364,6 +374,11 @@ impl Grant {
     /// Which cgroup each child is started in.
     pub fn get_group(&self) -> &GrantGroup {
         &self.group
+    }
+
+    /// Who each child is, what it shares with nobody, and what it sees.
+    pub fn get_apart(&self) -> &Apart {
+        &self.apart
     }
 
     /// Where the group stands, for a grant that was read from a file.

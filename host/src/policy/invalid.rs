@@ -36,7 +36,8 @@ impl Grant {
         self.validate_env_inherit()?;
         self.validate_env_allow()?;
         self.validate_cwd()?;
-        self.validate_attributes()
+        self.validate_attributes()?;
+        self.get_apart().validate()
     }
 
     fn validate_program(&self) -> Result<(), Invalid> {

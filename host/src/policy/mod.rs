@@ -24,6 +24,11 @@
 //! grace = "2s"                     # between SIGTERM and SIGKILL
 //! detach = false                   # whether children may live on
 //! group = "build"                  # or "required", "preferred": each its own
+//! user = "nobody"                  # or its number; default: "inherit"
+//! user-group = "nogroup"           # default: the user's own
+//! user-groups = ["audio", 29]      # default: none
+//! namespaces = ["pid", "net", "ipc"]     # what is nobody else's
+//! view = "guest"                   # or "host": whose files are seen
 //!
 //! [group.build]                    # a cgroup, which its children share
 //! mode = "preferred"               # default: "required"
@@ -52,6 +57,8 @@
 //!
 //! Nothing here makes a system call, but [`Policy::load`], which reads a file.
 
+mod apart;
+mod apart_file;
 pub(crate) mod args;
 mod bounds;
 mod check;
@@ -72,6 +79,7 @@ mod stdio;
 mod summary;
 mod table;
 pub(crate) mod text;
+mod user;
 pub(crate) mod words;
 
 #[cfg(test)]
@@ -79,6 +87,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use apart::{Apart, View};
 pub use args::{Access, Arguments, InvalidSlots, PathRule, Slot, Slots, Word};
 pub use bounds::Bounds;
 pub use check::{Denied, Rule};
@@ -92,11 +101,11 @@ pub use limits::Limits;
 pub use sha256::{InvalidSha256, Sha256};
 pub use stdio::StdioKinds;
 pub use summary::Fact;
+pub use user::{Account, User};
 pub use words::{Attribute, FileAction};
 
 pub(crate) use stdio::word as stdio_word;
-
-use text::{near_miss, quoted};
+pub(crate) use text::{near_miss, quoted};
 
 /// What one guest may start.
 ///

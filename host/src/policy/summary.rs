@@ -32,7 +32,11 @@ impl Grant {
             ("children", self.children_summary()),
             ("group", self.group_summary()),
         ];
-        facts.into_iter().map(|(about, allowed)| Fact { about, allowed }).collect()
+        facts
+            .into_iter()
+            .chain(self.get_apart().summary())
+            .map(|(about, allowed)| Fact { about, allowed })
+            .collect()
     }
 
     fn path_summary(&self) -> String {

@@ -186,13 +186,9 @@ impl<'t> Value<'t> {
 
     /// The elements of a list of strings, each of them once.
     pub fn list(&self) -> Result<Vec<Value<'t>>, PolicyError> {
-        let expected = "a list of strings";
-        let list = self.value.get_ref().as_array().ok_or_else(|| self.must_be(expected))?;
         let mut seen = BTreeSet::new();
         let mut elements = Vec::new();
-        for value in list {
-            let name = format!("an element of {}", self.name);
-            let element = Value { source: self.source, name, value };
+        for element in self.elements("a list of strings")? {
             let text = element.string()?;
             if !seen.insert(text) {
                 return Err(element.error(format!("{} is listed twice", quoted(text))));

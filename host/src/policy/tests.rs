@@ -1,5 +1,6 @@
 //! Whole policies: what they allow, and how they are put together.
 
+mod apart;
 mod args;
 mod attributes;
 mod file;

@@ -89,7 +89,9 @@ pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
         LaunchError::Frozen => kernel(group(), Errno::BUSY),
         LaunchError::GroupFull => (group(), ErrorCode::LimitReached, Some("EAGAIN".to_owned())),
         LaunchError::Group(error) => kernel(group(), error.errno()),
-        LaunchError::LeadsOut => kernel(spawn::Stage::Resolve, Errno::XDEV),
+        LaunchError::LeadsOut | LaunchError::NotInView => {
+            kernel(spawn::Stage::Resolve, Errno::XDEV)
+        }
         LaunchError::Resolve(errno) => kernel(spawn::Stage::Resolve, errno),
         LaunchError::Path(refused) => {
             let index = u32::try_from(refused.argument).unwrap_or(u32::MAX);

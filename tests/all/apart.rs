@@ -1,0 +1,137 @@
+//! Children that are other users, in namespaces of their own, with the guest's view.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use offspring::policy::{Apart, Arguments, Grant, PathRule, Policy, Slot, Slots, User, View};
+use offspring_spawn::{Namespace, Namespaces};
+use offspring_tests::*;
+use rustix::process::{Uid, geteuid};
+use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
+
+use crate::assert_test_exists;
+use crate::isolation::{isolated, skip};
+use crate::place::Place;
+use crate::run::{Run, grant};
+use crate::runtime::everywhere;
+
+for_each_apart_program!(assert_test_exists);
+
+/// Whether these can be made here; if not, the test of this name is skipped.
+fn can_make(name: &str, namespaces: &[Namespace]) -> bool {
+    let mut namespaces: Namespaces = namespaces.iter().copied().collect();
+    if !geteuid().is_root() {
+        namespaces.insert(Namespace::User);
+    }
+    match namespaces.check() {
+        Ok(()) => true,
+        Err(error) => {
+            skip(&format!("apart::{name}"), error);
+            false
+        }
+    }
+}
+
+fn apart(name: &str, apart: Apart) -> Grant {
+    grant(name).apart(apart)
+}
+
+#[test]
+fn apart_view() {
+    if !can_make("apart_view", &[Namespace::Mount]) {
+        return;
+    }
+    let place = Place::new();
+    for name in ["source/deep", "source/inner", "read", "start/sub", "other"] {
+        fs::create_dir_all(place.path(name)).unwrap();
+    }
+    fs::write(place.path("read/in"), "from the host\n").unwrap();
+    fs::write(place.path("other/secret"), "").unwrap();
+    symlink(place.path("other/secret"), place.path("source/out")).unwrap();
+    symlink("/src/a.c", place.path("source/link")).unwrap();
+    let paths = [place.path("other/secret"), place.path("source")];
+    let paths = paths.map(|path| path.to_str().unwrap().to_owned());
+    let path = Slot::path(PathRule::default());
+    let paths_only = Slots::new([path]).unwrap();
+    for namespaces in [&[][..], &[Namespace::Pid, Namespace::Ipc]] {
+        let view = || Apart::default().view(View::Guest).namespaces(namespaces.iter().copied());
+        everywhere(|| {
+            Run::new(APART_VIEW)
+                .grant(apart("sh", view()))
+                .grant(apart("cat", view()).arguments(Arguments::Slots(paths_only.clone())))
+                .dir(&place.path("source"), "/src", ReadWrite)
+                .dir(&place.path("read"), "/read", ReadOnly)
+                .dir(&place.path("read"), "/src/inner", ReadOnly)
+                .dir(&place.path("start"), ".", ReadWrite)
+                .args(&paths.each_ref().map(|path| &**path))
+        });
+        assert_eq!(fs::read_dir(place.path("other")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(place.path("source/inner")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn apart_namespaces() {
+    let all = Namespace::ALL.into_iter().filter(|namespace| *namespace != Namespace::User);
+    let all: Vec<_> = all.collect();
+    if !can_make("apart_namespaces", &all) {
+        return;
+    }
+    let names = ["pid", "mnt", "net", "ipc", "uts", "cgroup"];
+    let links = names.map(|name| fs::read_link(format!("/proc/self/ns/{name}")).unwrap());
+    let links = links.map(|link| link.to_str().unwrap().to_owned());
+    everywhere(|| {
+        Run::new(APART_NAMESPACES)
+            .grant(apart("sh", Apart::default().namespaces(all.iter().copied())))
+            .args(&links.each_ref().map(|link| &**link))
+    });
+}
+
+#[test]
+fn apart_user() {
+    if !geteuid().is_root() {
+        return skip("apart::apart_user", "only root may change ids");
+    }
+    let place = Place::new();
+    fs::write(place.path("secret"), "secret\n").unwrap();
+    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    let secret = place.path("secret").to_str().unwrap().to_owned();
+    everywhere(|| {
+        let user = User::new(65_534).group(65_533).groups([7, 8]);
+        let with = |name| apart(name, Apart::default().user(user.clone()));
+        Run::new(APART_USER)
+            .grant(with("sh"))
+            .grant(with("cat"))
+            .dir(place.root(), "/dir", ReadOnly)
+            .args(&[&secret])
+    });
+}
+
+#[test]
+fn what_a_host_cannot_give_is_told_with_its_place() {
+    isolated(|| {
+        if geteuid().is_root() {
+            let nobody = Uid::from_raw(65_534);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
+        let build = |text: &str| {
+            let text = format!("[program.true]\npath = 'true'\n{text}");
+            let policy = Policy::parse("p.toml", &text).unwrap();
+            let built = offspring::ProcessCtx::builder().policy(policy).build();
+            built.map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            build("user = 'nobody\u{e9}'"),
+            Err("p.toml:3:8: `true` cannot run as another user: there is no user `nobody\u{e9}` in \
+                /etc/passwd, did you mean `nobody`?"
+                .to_owned())
+        );
+        let right = "the host may not change ids: it has to be root, or to have CAP_SETUID and \
+            CAP_SETGID";
+        let expected = format!("p.toml:3:8: `true` cannot run as another user: {right}");
+        assert_eq!(build("user = 'root'"), Err(expected));
+        let group = "there is no group `rooot` in /etc/group, did you mean `root`?";
+        let expected = format!("p.toml:3:8: `true` cannot run as another user: {group}");
+        assert_eq!(build("user = 'root'\nuser-group = 'rooot'"), Err(expected));
+    });
+}
