@@ -8,6 +8,7 @@ use offspring_spawn::Release;
 
 use crate::cgroup::Node;
 use crate::child::Cause;
+use crate::ends::Ends;
 use crate::process::{ChildProcess, Ending};
 use crate::quota::{Quota, Share};
 
@@ -28,6 +29,10 @@ struct State {
     live: BTreeMap<u64, Place>,
     next: u64,
     closed: bool,
+    /// How many threads wait for a change: to wake nobody is a system call too.
+    waiting: u32,
+    /// There from when the guest first had as many children as it may.
+    ends: Option<Ends>,
 }
 
 /// What a child is to its host.
@@ -102,8 +107,7 @@ impl Children {
         let is_starting = |state: &mut State| {
             state.live.values().any(|place| matches!(place, Place::Reserved | Place::Starting(_)))
         };
-        let state = self.state();
-        drop(self.0.changed.wait_timeout_while(state, PATIENCE, is_starting));
+        self.wait_while(PATIENCE, is_starting);
     }
 
     /// Waits until there are none but those that live on without their handles, for
@@ -112,9 +116,7 @@ impl Children {
     pub fn wait_until_gone(&self, timeout: Duration) -> bool {
         let is_left =
             |state: &mut State| !state.live.values().all(|place| matches!(place, Place::Detached));
-        let state = self.state();
-        let waited = self.0.changed.wait_timeout_while(state, timeout, is_left);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        self.wait_while(timeout, is_left)
     }
 
     /// Says of every child in this group that the guest is about to kill it.
@@ -148,13 +150,14 @@ impl Children {
 
     /// Says that it has been started.
     pub(crate) fn started(&self, id: u64, process: &Arc<ChildProcess>) {
-        self.put(
-            id,
-            match process.detach {
-                true => Place::Detached,
-                false => Place::Started(Arc::downgrade(process)),
-            },
-        );
+        if process.detach {
+            self.put(id, Place::Detached);
+            return;
+        }
+        self.put(id, Place::Started(Arc::downgrade(process)));
+        if let Some(ends) = &self.state().ends {
+            ends.watch(id, process);
+        }
     }
 
     /// Says that nobody holds it any more.
@@ -170,10 +173,28 @@ impl Children {
         if let Some(place) = state.live.get_mut(&id) {
             *place = now;
         }
-        let open = !state.closed;
+        let (open, waiting) = (!state.closed, state.waiting);
         drop(state);
-        self.0.changed.notify_all();
+        self.notify(waiting);
         open
+    }
+
+    /// Waits as long as something is so, for this long at most. Returns whether
+    /// it is no more.
+    fn wait_while(&self, timeout: Duration, is_so: impl FnMut(&mut State) -> bool) -> bool {
+        let mut state = self.state();
+        state.waiting += 1;
+        let waited = self.0.changed.wait_timeout_while(state, timeout, is_so);
+        let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        !result.timed_out()
+    }
+
+    /// Wakes those who waited when the state was last locked.
+    fn notify(&self, waiting: u32) {
+        if waiting > 0 {
+            self.0.changed.notify_all();
+        }
     }
 
     /// Takes one of a quota of children. When all are taken, looks whether some
@@ -185,11 +206,31 @@ impl Children {
         })
     }
 
+    /// Finds out which children have ended. What it costs grows with their number
+    /// the first time, and then with that of those that have ended since: a guest
+    /// that goes on spawning at its limit does not make its host ask each child.
     pub(crate) fn notice_ends(&self) {
-        let live = self.state().processes();
-        for process in live {
-            // A failure leaves it counted.
-            let _ = process.try_wait();
+        let mut state = self.state();
+        let mut known = Vec::new();
+        if state.ends.is_none() {
+            // A failure leaves them counted.
+            state.ends = Ends::new().ok();
+            known.extend(state.live.keys().filter_map(|id| state.started(*id)));
+            if let Some(ends) = &state.ends {
+                known.iter().for_each(|(id, process)| ends.watch(*id, process));
+            }
+        }
+        let ended = state.ends.as_ref().map(Ends::take).unwrap_or_default();
+        let ended: Vec<_> = ended.into_iter().filter_map(|id| state.started(id)).collect();
+        drop(state);
+        drop(known);
+        for (id, process) in ended {
+            if matches!(process.try_wait(), Ok(None))
+                && let Some(ends) = &self.state().ends
+            {
+                // Dead, but not ours to wait for yet: something traces it.
+                ends.watch_again(id, &process);
+            }
         }
     }
 
@@ -208,6 +249,14 @@ impl State {
         });
         held.collect()
     }
+
+    /// One that runs, or has ended, and that somebody holds: likewise.
+    fn started(&self, id: u64) -> Option<(u64, Arc<ChildProcess>)> {
+        match self.live.get(&id)? {
+            Place::Started(process) => Some((id, process.upgrade()?)),
+            Place::Reserved | Place::Starting(_) | Place::Released(_) | Place::Detached => None,
+        }
+    }
 }
 
 impl Membership {
@@ -218,8 +267,10 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let removed = self.children.state().live.remove(&self.id);
+        let mut state = self.children.state();
+        let (removed, waiting) = (state.live.remove(&self.id), state.waiting);
+        drop(state);
         drop(removed);
-        self.children.0.changed.notify_all();
+        self.children.notify(waiting);
     }
 }

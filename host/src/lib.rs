@@ -68,6 +68,7 @@ mod children;
 mod command;
 mod ctx;
 mod deadline;
+mod ends;
 mod error;
 mod file_actions;
 pub mod fork;
