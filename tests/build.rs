@@ -37,6 +37,7 @@ const SUITES: &[&str] = &[
     "policy",
     "posix",
     "pty",
+    "slow",
     "spawn",
     "stdio",
 ];

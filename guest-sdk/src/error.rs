@@ -73,6 +73,7 @@ impl ErrorCode {
             Self::InsufficientMemory => ErrorKind::OutOfMemory,
             Self::Busy => ErrorKind::ResourceBusy,
             Self::Unsupported => ErrorKind::Unsupported,
+            Self::Other(Some(name)) if name == "ETIMEDOUT" => ErrorKind::TimedOut,
             Self::Loop
             | Self::NoChild
             | Self::ForeignNamespace

@@ -281,7 +281,9 @@ impl Prepared {
 
     /// The same on another thread. When this is dropped, nothing is left.
     pub(crate) async fn start_elsewhere(self) -> Result<Launched, LaunchError> {
-        let made = self.engine.clone().spawn_async_abortable(self.process.abort()).await;
+        // Counted until the thread is back, also when nobody waits for it.
+        let process = Arc::clone(&self.process);
+        let made = self.engine.clone().spawn_async_abortable(self.process.abort(), process).await;
         self.finish(made)
     }
 

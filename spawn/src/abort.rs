@@ -1,6 +1,7 @@
 //! Stopping a spawn that does not come back.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct SpawnAbort(Arc<Shared>);
 struct Shared {
     progress: Mutex<Progress>,
     birth: Birth,
+    /// Who waits for a spawn on another thread.
+    waker: Mutex<Option<Waker>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +55,25 @@ const PAUSE: Duration = Duration::from_micros(50);
 impl SpawnAbort {
     /// Stops the spawn: it fails with `ECANCELED`, unless it is over. One that
     /// has not begun does not begin.
+    ///
+    /// The calling thread of a spawn sleeps until its child is dead, which a file
+    /// system that does not answer can put off. Who awaits a
+    /// [`Spawning`](crate::Spawning) is told at once.
     pub fn abort(&self) {
+        self.stop();
+        if let Some(waker) = self.waker().take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether it was aborted before the spawn was over. If not, the waker is
+    /// woken when it is.
+    pub(crate) fn poll_aborted(&self, waker: &Waker) -> bool {
+        *self.waker() = Some(waker.clone());
+        *self.progress() == Progress::Aborted
+    }
+
+    fn stop(&self) {
         let mut progress = self.progress();
         loop {
             match *progress {
@@ -87,12 +108,19 @@ impl SpawnAbort {
         let made = make(&self.0.birth);
         let mut progress = self.progress();
         let aborted = *progress == Progress::Aborted;
-        *progress = Progress::Over;
+        // What was aborted stays so: somebody may still have to be told.
+        if !aborted {
+            *progress = Progress::Over;
+        }
         Ok((made, aborted))
     }
 
     pub(crate) fn error() -> SpawnError {
         SpawnError { stage: Stage::Exec, errno: Errno::CANCELED }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

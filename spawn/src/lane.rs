@@ -24,12 +24,15 @@ const MAX: usize = 512;
 /// More than enough to prepare a command.
 const STACK: usize = 256 << 10;
 
+/// What is held until a spawn is over.
+pub(crate) type Kept = Box<dyn Send>;
+
 /// A spawn, and who waits for it.
-#[derive(Debug)]
 struct Job {
     command: Command,
     abort: SpawnAbort,
     to: Arc<Shared>,
+    kept: Kept,
 }
 
 struct Lanes {
@@ -43,7 +46,9 @@ static MORE: Condvar = Condvar::new();
 
 /// A child that is being started on another thread: a future, for any runtime.
 ///
-/// Dropping it aborts the spawn, and nothing is left.
+/// Dropping it aborts the spawn, and nothing is left but a child that cannot be
+/// killed yet, because it waits for a file system that does not answer: that is
+/// gone a moment after it has its answer.
 #[derive(Debug)]
 #[must_use = "dropping it aborts the spawn"]
 pub struct Spawning {
@@ -68,13 +73,15 @@ impl Command {
     /// [parent death signal](Command::parent_death_signal). The handing over
     /// costs about as much as the spawn of a small program.
     pub fn spawn_async(self) -> Spawning {
-        self.spawn_async_abortable(SpawnAbort::default())
+        self.spawn_async_abortable(SpawnAbort::default(), ())
     }
 
-    /// The same, to be stopped from elsewhere too.
-    pub fn spawn_async_abortable(self, abort: SpawnAbort) -> Spawning {
-        let shared = Arc::<Shared>::default();
-        let job = Job { command: self, abort: abort.clone(), to: Arc::clone(&shared) };
+    /// The same, to be stopped from elsewhere too. What is `kept` is dropped when
+    /// the thread has come back, also where nobody waits for it any more: for
+    /// counting what is on its way.
+    pub fn spawn_async_abortable(self, abort: SpawnAbort, kept: impl Send + 'static) -> Spawning {
+        let (shared, kept) = (Arc::<Shared>::default(), Box::new(kept));
+        let job = Job { command: self, abort: abort.clone(), to: Arc::clone(&shared), kept };
         if let Err(errno) = hand_over(job) {
             shared.fill(Err(SpawnError { stage: Stage::Clone, errno }));
         }
@@ -105,6 +112,9 @@ impl Future for Spawning {
         let mut slot = self.shared.slot();
         match slot.result.take() {
             Some(result) => Poll::Ready(result),
+            None if self.abort.poll_aborted(context.waker()) => {
+                Poll::Ready(Err(SpawnAbort::error()))
+            }
             None => {
                 slot.waker = Some(context.waker().clone());
                 Poll::Pending
@@ -142,7 +152,7 @@ fn run() {
     let mut lanes = lanes();
     lanes.idle += 1;
     loop {
-        let Some(Job { command, abort, to }) = lanes.jobs.pop_front() else {
+        let Some(Job { command, abort, to, kept }) = lanes.jobs.pop_front() else {
             lanes = MORE.wait(lanes).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
@@ -152,7 +162,14 @@ fn run() {
         drop(command);
         // Before anybody is told, who may have the next one at once.
         self::lanes().idle += 1;
-        to.fill(result);
+        // Likewise: who has the child is then the only one to have what is kept.
+        if Arc::strong_count(&to) > 1 {
+            drop(kept);
+            to.fill(result);
+        } else {
+            drop(result);
+            drop(kept);
+        }
         drop(to);
         lanes = self::lanes();
     }

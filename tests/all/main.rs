@@ -7,10 +7,12 @@
 #![deny(unsafe_code)]
 
 mod ended;
+mod fuse;
 #[path = "../../spawn/tests/support/isolation.rs"]
 #[allow(dead_code, reason = "every user of it uses a part of it")]
 mod isolation;
 mod lifeline;
+mod namespace;
 mod place;
 mod run;
 mod runtime;
@@ -35,6 +37,7 @@ mod policy;
 mod posix;
 mod pty;
 mod sizes;
+mod slow;
 mod spawn;
 mod spawned;
 mod stdio;

@@ -15,6 +15,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::assert_test_exists;
 use crate::isolation::{helper, is_helper, isolated, skip};
 use crate::lifeline::Lifeline;
+use crate::namespace::in_namespaces;
 use crate::run::{Run, grant};
 use crate::runtime::{current_thread, everywhere};
 use crate::stdio::peak_memory;
@@ -174,9 +175,6 @@ fn pidfd_reuse() {
         println!("\n{}", ended.stdout);
         current_thread().block_on(run().r#async()).success();
     };
-    if is_helper(&run) {
-        return run();
-    }
     // Before, a namespace has the numbers of the whole machine.
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut version = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
@@ -184,27 +182,10 @@ fn pidfd_reuse() {
     if version < (6, 14) {
         return skip(NAME, "Linux 6.14 or later is needed");
     }
-    let inner = helper(&run);
-    let mut outer = std::process::Command::new("unshare");
-    if !rustix::process::getuid().is_root() {
-        outer.args(["--user", "--map-root-user"]);
+    let kinds = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+    if let Some(printed) = in_namespaces(NAME, &kinds, run) {
+        assert!(printed.contains("numbers came back"), "{printed}");
     }
-    outer.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
-    let can = outer.arg("true").output();
-    if !can.as_ref().is_ok_and(|output| output.status.success()) {
-        return skip(NAME, format_args!("no namespace can be had: {can:?}"));
-    }
-    let mut outer = std::process::Command::new("unshare");
-    if !rustix::process::getuid().is_root() {
-        outer.args(["--user", "--map-root-user"]);
-    }
-    outer.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
-    outer.arg(inner.get_program()).args(inner.get_args());
-    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = outer.stdin(Stdio::null()).output().unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let passed = output.status.success() && stdout.contains("test result: ok. 1 passed");
-    assert!(passed && stdout.contains("numbers came back"), "{output:?}");
 }
 
 /// With a cgroup for each child.
