@@ -37,6 +37,7 @@ const SUITES: &[&str] = &[
     "policy",
     "posix",
     "pty",
+    "seen",
     "slow",
     "spawn",
     "stdio",

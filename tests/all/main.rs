@@ -16,6 +16,7 @@ mod namespace;
 mod place;
 mod run;
 mod runtime;
+mod subscriber;
 #[path = "../../spawn/tests/support/traces.rs"]
 #[allow(dead_code, reason = "every user of it uses a part of it")]
 mod traces;
@@ -36,6 +37,7 @@ mod pipe;
 mod policy;
 mod posix;
 mod pty;
+mod seen;
 mod sizes;
 mod slow;
 mod spawn;

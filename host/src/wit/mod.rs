@@ -42,6 +42,11 @@ impl crate::bindings::spawn::Host for ProcessCtxView<'_> {
     }
 }
 
+/// The span of a call, as the generated code has it for those that it links.
+fn call(module: &'static str, function: &'static str) -> tracing::Span {
+    tracing::trace_span!("wit-bindgen import", module, function)
+}
+
 /// Links what is another function for hosts whose threads must not sleep.
 pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     pidfd::link_async(linker)?;

@@ -8,6 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 
+use super::call;
 use super::convert::{
     error_code, exit_status, io_error_code, resource_usage, signal, signal_name, table_is_full,
 };
@@ -31,9 +32,13 @@ pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wa
     let mut interface = linker.instance("offspring:process/pidfd@0.2.0")?;
     interface.func_wrap(
         "[method]pidfd.try-wait-within",
-        |mut store: StoreContextMut<'_, T>, (this, _): (Resource<Child>, u64)| {
+        |mut store: StoreContextMut<'_, T>, (this, patience): (Resource<Child>, u64)| {
+            let _within = call("pidfd", "[method]pidfd.try-wait-within").entered();
+            tracing::trace!(self_ = ?this, patience, "call");
             let mut view = store.data_mut().process();
-            match pidfd::HostPidfd::try_wait(&mut view, this) {
+            let exit = pidfd::HostPidfd::try_wait(&mut view, this);
+            tracing::trace!(result = ?exit, "return");
+            match exit {
                 Ok(exit) => Ok((Ok(exit),)),
                 Err(failure) => Ok((Err(failure.split()?),)),
             }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use offspring_spawn::{OFlags, Rlimit};
 use rustix::fs::fcntl_getfl;
+use tracing::Instrument;
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
+use super::call;
 use super::convert::{error_code, launch_error, refusal, too_many_resources};
 use crate::audit::Refusal;
 use crate::bindings::spawn::{self, Input, Output, Passed, Spawned};
@@ -252,7 +254,9 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
     interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
-        Box::new(async move {
+        let span = call("spawn", "[method]command.spawn");
+        let spawn = async move {
+            tracing::trace!(self_ = ?this, "call");
             let started = store.data_mut().process().prepare(&this);
             let spawned = match started {
                 // The guest is not there while it waits, but its store is.
@@ -262,11 +266,13 @@ pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wa
                 }
                 Err(failure) => Err(failure),
             };
+            tracing::trace!(result = ?spawned, "return");
             match spawned {
                 Ok(spawned) => Ok((Ok(spawned),)),
                 Err(failure) => Ok((Err(failure.split()?),)),
             }
-        })
+        };
+        Box::new(spawn.instrument(span))
     })
 }
 

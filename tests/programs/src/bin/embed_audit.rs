@@ -24,7 +24,11 @@ fn main() {
     killed.kill().expect("it always is");
     killed.wait().expect("it ends");
 
-    drop(cat());
+    // Its input stays open until it is gone: it must not end by itself.
+    let mut dropped = cat();
+    let input = dropped.stdin.take();
+    drop(dropped);
+    drop(input);
 
     let mut late = Command::new("cat");
     late.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
