@@ -18,11 +18,10 @@ use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::p2::bindings::io::poll::HostPollable;
 
 use crate::assert_test_exists;
-use crate::isolation::isolated;
 use crate::lifeline::Lifeline;
+pub use crate::moments::embed_spawns;
 use crate::run::{Ready, Run, State, engine, grant};
 use crate::runtime::{current_thread, drive_until, multi_thread};
-use crate::traces::assert_no_children;
 
 for_each_embed_program!(assert_test_exists);
 
@@ -194,36 +193,6 @@ fn children_of_an_asynchronous_host_outlive_its_threads() {
     let ended = runtime.block_on(future).success();
     assert!(ended.stdout.contains("killed by the host"), "{ended:?}");
     lifeline.assert_gone();
-}
-
-/// A future that is dropped at any moment, also in the middle of a spawn, leaves
-/// nothing; neither does a host that panics.
-#[test]
-fn embed_spawns() {
-    const TRIALS: u64 = 200;
-    isolated(|| {
-        let lifeline = Lifeline::new();
-        let ready = || Run::new(EMBED_SPAWNS).allow(&["sh"]).args(&[&lifeline.path()]).ready();
-        let runtimes = [current_thread(), multi_thread()];
-        for trial in 0..TRIALS {
-            let runtime = &runtimes[usize::from(trial % 2 == 0)];
-            let ready = ready();
-            let children = ready.children();
-            let moment = Duration::from_micros(trial * 4937 % 30_000);
-            let ended = runtime.spawn(async move {
-                let future = ready.r#async();
-                let ended = tokio::time::timeout(moment, future).await;
-                assert!(ended.is_err(), "it runs without end: {ended:?}");
-                assert!(trial % 5 != 0, "on purpose");
-            });
-            let ended = runtime.block_on(ended);
-            assert_eq!(ended.is_err(), trial % 5 == 0);
-            assert!(children.wait_until_gone(Duration::from_secs(60)));
-        }
-        drop(runtimes);
-        assert_no_children();
-        lifeline.assert_gone();
-    });
 }
 
 /// What a host keeps of a guest.

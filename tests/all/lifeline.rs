@@ -36,9 +36,13 @@ impl Lifeline {
         self.place.path("lifeline").to_str().unwrap().to_owned()
     }
 
-    /// Waits until all who have opened it are gone, and returns what they wrote.
+    /// Waits until all who have opened it are gone, if anybody has, and returns what
+    /// they wrote.
     #[track_caller]
     pub fn last_words(mut self) -> String {
+        // A pipe that nobody has opened yet is not at its end.
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        drop(openat(CWD, self.place.path("lifeline"), flags, Mode::empty()).unwrap());
         let mut words = String::new();
         loop {
             let mut fds = [PollFd::new(&self.reader, PollFlags::IN)];

@@ -31,6 +31,7 @@ mod grants;
 mod hostile;
 mod layers;
 mod leaks;
+mod moments;
 mod pidfd;
 mod pinned;
 mod pipe;

@@ -1,14 +1,31 @@
 //! Starts children without end, at most ten at once, which hold the file open
-//! whose path is this guest's last argument. Each leaves one behind in its group.
+//! whose path is this guest's last argument. Each leaves one behind in its group;
+//! with `tree` as first argument, some also outside of it.
 
 use offspring_guest::{Child, Stdio};
 use test_programs::sh;
 
+const GROUP: &str = r#"exec 9>"$1"; trap '' TERM; sleep 100000 & sleep 100000"#;
+
+/// Leaves its session, forks twice, or has stopped.
+const TREE: &str = r#"
+exec 9>"$1"; trap '' TERM
+setsid sleep 100000 &
+(setsid sh -c 'sleep 100000 & exec sleep 100000' &)
+setsid sh -c 'kill -STOP $$; sleep 100000' &
+sleep 100000
+"#;
+
 fn main() {
-    let path = std::env::args().next_back().expect("the path of a file");
+    let mut args = std::env::args().skip(1);
+    let script = match args.next().as_deref() {
+        Some("tree") => TREE,
+        _ => GROUP,
+    };
+    let path = args.next_back().expect("the path of a file");
     let mut children = std::collections::VecDeque::<Child>::new();
     loop {
-        let mut script = sh("exec 9>\"$1\"; trap '' TERM; sleep 100000 & sleep 100000");
+        let mut script = sh(script);
         let script = script.arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
         children.push_back(script.stderr(Stdio::null()).spawn().expect("it starts"));
         if children.len() > 10 {
