@@ -79,7 +79,7 @@ fn cgroup_report(
 
 fn no_place_report(no_place: &NoPlace) -> Result<String, fmt::Error> {
     let mut text = format!("cgroups: none can be made, because {no_place}\n");
-    line(&mut text, false, "children are killed by their process group, which they can leave")?;
+    line(&mut text, false, "what left a child's process group is killed at the same moment")?;
     line(&mut text, false, "groups of a policy that are required are an error")?;
     if let Some(remedy) = no_place.remedy() {
         writeln!(text, "  to mend it, {remedy}")?;

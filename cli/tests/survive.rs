@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use support::{Folder, ci, offspring};
+use support::{Folder, ci, offspring, skip, without_cgroups};
 
 /// Processes of every kind that is hard to end. All of them hold the lifeline.
 const ZOO: &str = r#"
@@ -291,4 +291,28 @@ fn what_is_detached_lives_on() {
     let number = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
     // Fails if it is no more.
     kill_process(pid(number), Signal::KILL).unwrap();
+}
+
+/// Where there are no cgroups, what a child has started is found by its mark when its
+/// handle is dropped, while the tool goes on: what forked twice, left its session,
+/// ignores what can be ignored, or is stopped.
+#[test]
+fn a_handle_takes_all_with_it_without_cgroups() {
+    let mut tool = match without_cgroups() {
+        Ok(tool) => tool,
+        Err(why) => return skip("a_handle_takes_all_with_it_without_cgroups", &why),
+    };
+    let folder = Folder::new();
+    let path = folder.path("lifeline");
+    mknodat(CWD, &path, FileType::Fifo, Mode::from(0o666), 0).unwrap();
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let lifeline = File::from(openat(CWD, &path, flags, Mode::empty()).unwrap());
+    tool.args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"])
+        .args([offspring_tests::PIDFD_TREE, &path]);
+    // The guest waits for the end of all of them, in four ways.
+    let output = tool.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut fds = [PollFd::new(&lifeline, PollFlags::empty())];
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "a process lives on");
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{CgroupError, Directory, Errno, SpawnError, Stage, spare};
+use offspring_spawn::{CgroupError, Directory, Errno, Mark, Resource, SpawnError, Stage, spare};
 
 use crate::apart::Apart;
 use crate::attributes;
@@ -114,12 +114,17 @@ impl ProcessCtx {
         if let Some(tree) = &tree {
             engine.cgroup(tree.owned.cgroup());
         }
+        let is_marked = tree.is_none() && !plan.detach && !plan.limits(Resource::Locks);
+        let mark = if is_marked { Mark::new() } else { None };
+        if let Some(mark) = &mark {
+            mark.set(&mut engine);
+        }
 
         let place = alive.membership.id();
         let children = self.children.clone();
         let process =
             ChildProcess::new(alive, held, tree, plan.grace, plan.detach, children.clone());
-        let process = Arc::new(process);
+        let process = Arc::new(process.marked(mark));
         if !children.starting(place, &process) {
             return Err(LaunchError::ShutDown);
         }

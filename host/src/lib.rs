@@ -22,9 +22,9 @@
 //! # What a host must know
 //!
 //! - A child belongs to its handle in the guest. It is killed, with the process
-//!   group that it was started in, or, after [`ProcessCtxBuilder::own_groups`], with
-//!   all that it ever started, when the guest drops the handle or the host
-//!   drops the store.
+//!   group that it was started in, or, after [`ProcessCtxBuilder::own_groups`] and in
+//!   hosts that call [`supervise`], with all that it ever started, when the guest drops
+//!   the handle or the host drops the store.
 //! - With [`add_to_linker`], `spawn` holds the calling thread until the program is
 //!   executed, as `std::process` does. Everything else that waits is a `wasi:io`
 //!   pollable.

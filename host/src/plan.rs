@@ -62,6 +62,14 @@ pub struct PathArgument {
     pub access: Access,
 }
 
+impl Plan {
+    /// Whether the child gets a limit of its own on this.
+    pub fn limits(&self, resource: Resource) -> bool {
+        let all = self.attributes.rlimits.iter().chain(&self.rlimits);
+        all.into_iter().any(|(limited, _)| *limited == resource)
+    }
+}
+
 /// The directory that a child starts in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanCwd {

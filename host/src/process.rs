@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use offspring_spawn::{Errno, ExitStatus, Signal, Slot, SpawnAbort, SpawnError, Stage};
+use offspring_spawn::{Errno, ExitStatus, Mark, Signal, Slot, SpawnAbort, SpawnError, Stage};
 
 use crate::cgroup::{Leaf, Node};
 use crate::child::{Cause, Exit};
@@ -36,6 +36,8 @@ pub(crate) struct ChildProcess {
     held: Option<Share>,
     /// All that it ever started, where that can be told. Goes last.
     tree: Option<Leaf>,
+    /// What that is found by where it has no cgroup. Likewise.
+    mark: Option<Mark>,
     children: Children,
     /// Whether it lives on when nobody holds it.
     pub(crate) detach: bool,
@@ -129,11 +131,18 @@ impl ChildProcess {
             grace,
             held: Some(held),
             tree,
+            mark: None,
             children,
             detach,
             watch: OnceLock::new(),
             account: OnceLock::new(),
         }
+    }
+
+    /// Says what all that it ever starts is found by.
+    pub(crate) fn marked(mut self, mark: Option<Mark>) -> ChildProcess {
+        self.mark = mark;
+        self
     }
 
     /// Says when the kernel kills the process by itself.
@@ -282,6 +291,7 @@ impl ChildProcess {
     fn kill(&self, child: &offspring_spawn::Child) -> io::Result<()> {
         let tree = self.tree.as_ref().map(|tree| tree.owned.cgroup().kill());
         child.kill()?;
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.kill(child.as_fd()))?;
         // After the process itself, whose own error tells more.
         tree.transpose().map(drop).map_err(|error| error.errno().into())
     }
@@ -432,7 +442,7 @@ impl Drop for ChildProcess {
         let left = self.detach && matches!(phase, Phase::Running);
         let told = self.account.take();
         let (taken, gracious) =
-            ((self.held.take(), alive, self.tree.take()), !self.grace.is_zero());
+            ((self.held.take(), alive, self.tree.take(), self.mark.take()), !self.grace.is_zero());
         child.when_gone(move |exit| {
             if let Some(account) = told {
                 account.gone(exit, if left { None } else { phase.cause_of(exit, gracious) });

@@ -18,6 +18,7 @@
 //! - A [`Cgroup`] is what a child and its descendants are counted, limited,
 //!   frozen and killed in.
 //! - A [`Child`] owns the process: dropping it kills and waits.
+//! - A [`Mark`] finds what a child has started where there are no cgroups.
 //! - A [`Fork`] makes a copy of a process that has one thread, where glibc's
 //!   `fork_np` would have.
 //! - A [`SpawnError`] has the stage and the errno, and leaves nothing behind.
@@ -126,7 +127,7 @@ pub use signal::{Signal, UnknownSignal};
 pub use sigset::SignalSet;
 pub use status::{Change, Exit, ExitStatus, PeakMemory, ResourceUsage};
 pub use stdio::Stdio;
-pub use supervise::{SuperviseError, spare, supervise};
+pub use supervise::{Mark, SuperviseError, spare, supervise};
 pub use view::{PreparedView, View, ViewAccess};
 
 /// The example in the README is compiled and run.

@@ -15,6 +15,7 @@
 
 mod fork;
 mod keeper;
+mod mark;
 mod remains;
 mod signals;
 mod spare;
@@ -28,6 +29,7 @@ use crate::signal::Signal;
 use crate::sigset::Blocked;
 use fork::fork;
 use keeper::{Keeper, Role};
+pub use mark::Mark;
 pub use spare::spare;
 
 /// Why a program cannot be supervised.
@@ -103,7 +105,7 @@ pub fn supervise() -> Result<(), SuperviseError> {
         above = Some(split(Role::Messenger, above)?);
     }
     above = Some(split(Role::Guardian, above)?);
-    split(Role::Keeper, above)?;
+    mark::kept_by(split(Role::Keeper, above)?);
     Ok(())
 }
 

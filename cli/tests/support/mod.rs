@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -30,6 +31,35 @@ pub fn ci() -> &'static str {
         (folder, path)
     });
     &COMPILED.1
+}
+
+/// Says that a test cannot run here. Not with `eprintln`, whose text the test harness
+/// hides as long as all is well.
+pub fn skip(name: &str, reason: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
+}
+
+/// The tool where it can make no cgroups: in a mount namespace in which there are
+/// none. An error is why there is no such namespace.
+pub fn without_cgroups() -> Result<Command, String> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        if !rustix::process::getuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let hide = "mount -t tmpfs none /sys/fs/cgroup && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", hide, "sh"]).stdin(Stdio::null());
+        command
+    };
+    let can = unshare().arg("true").output();
+    match can.as_ref().is_ok_and(|output| output.status.success()) {
+        true => {
+            let mut command = unshare();
+            command.arg(env!("CARGO_BIN_EXE_offspring")).env_remove("NO_COLOR");
+            Ok(command)
+        }
+        false => Err(format!("no namespace can be had: {can:?}")),
+    }
 }
 
 /// How the tool ended and what it said.

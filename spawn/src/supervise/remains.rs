@@ -79,7 +79,13 @@ fn kill_child(number: Pid) {
 
 /// The children of this process, by the list of its only thread.
 pub(super) fn children() -> Result<Vec<Pid>, Errno> {
-    let path = format!("/proc/self/task/{}/children", getpid().as_raw_pid());
+    children_of(getpid())
+}
+
+/// The children of another process that has one thread.
+pub(super) fn children_of(process: Pid) -> Result<Vec<Pid>, Errno> {
+    let number = process.as_raw_pid();
+    let path = format!("/proc/{number}/task/{number}/children");
     let list = std::fs::read_to_string(path);
     let list = list.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     Ok(list.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?)).collect())
