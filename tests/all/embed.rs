@@ -236,8 +236,8 @@ fn embed_audit() {
         "exit - cat 3 - SIGKILL - dropped",
         "spawn allowed cat 4 - - - -",
         "exit - cat 4 - SIGKILL - deadline",
-        "spawn allowed cat 5 - - - -",
-        "exit - cat 5 - SIGKILL - dropped",
+        "spawn allowed sh 5 - - - -",
+        "exit - sh 5 - SIGKILL - dropped",
     ];
     assert_eq!(rows, expected, "{lines:#?}");
     assert!(lines.iter().all(|line| line["guest"] == "name"));

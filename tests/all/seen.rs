@@ -67,8 +67,8 @@ fn spawns_denials_signals_and_ends() {
                 "INFO exited | cat signal: 9 (SIGKILL) Some(Dropped) -",
                 "INFO spawned | cat - - -",
                 "INFO exited | cat signal: 9 (SIGKILL) Some(Deadline) -",
-                "INFO spawned | cat - - -",
-                "INFO exited | cat signal: 9 (SIGKILL) Some(Dropped) -",
+                "INFO spawned | sh - - -",
+                "INFO exited | sh signal: 9 (SIGKILL) Some(Dropped) -",
             ];
             assert_eq!(lines(&said), expected);
         });

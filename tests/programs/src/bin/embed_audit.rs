@@ -37,8 +37,10 @@ fn main() {
     drop(late.stdin.take());
     drop(late);
 
-    // Left to the end of the store.
-    std::mem::forget(cat());
+    // Left to the end of the store, which closes its streams first or last.
+    let mut left = sh("exec sleep 100000");
+    let left = left.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    std::mem::forget(left.spawn().expect("it starts"));
 }
 
 /// Children that end by themselves, waited for or not.
