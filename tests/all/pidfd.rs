@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use offspring::cgroup::Place;
@@ -9,7 +10,7 @@ use offspring::policy::{Grant, Limits, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, WaitOptions, getrlimit, setrlimit, wait};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::assert_test_exists;
@@ -26,6 +27,62 @@ for_each_pidfd_program!(assert_test_exists);
 #[test]
 fn pidfd_wait() {
     everywhere(|| Run::new(PIDFD_WAIT).allow(&["cat", "sh"]));
+}
+
+/// In hosts that do what they must not: wait for any child, or ignore SIGCHLD.
+#[test]
+fn pidfd_reaped() {
+    isolated(|| {
+        let (over, reaped) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    match wait(WaitOptions::empty()) {
+                        Ok(_) => reaped.fetch_add(1, Ordering::Relaxed),
+                        Err(_) => {
+                            std::thread::yield_now();
+                            0
+                        }
+                    };
+                }
+            });
+            everywhere(|| Run::new(PIDFD_REAPED).allow(&["cat", "sh"]));
+            over.store(true, Ordering::Relaxed);
+        });
+        assert!(reaped.into_inner() > 0, "nobody else waited");
+        assert_no_children();
+    });
+}
+
+#[test]
+fn reaped_by_the_kernel() {
+    let guest = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+        assert_ne!(ignored & 1 << (Signal::CHLD.as_raw() - 1), 0);
+        everywhere(|| Run::new(PIDFD_REAPED).allow(&["cat", "sh"]));
+    };
+    if is_helper(&guest) {
+        return guest();
+    }
+    let inner = helper(&guest);
+    // A shell cannot do without the signal.
+    let ignoring = || {
+        let mut command = std::process::Command::new("env");
+        command.arg("--ignore-signal=CHLD").stdin(Stdio::null());
+        command
+    };
+    let can = ignoring().arg("true").output();
+    if !can.as_ref().is_ok_and(|output| output.status.success()) {
+        return skip("pidfd::reaped_by_the_kernel", format_args!("env cannot ignore: {can:?}"));
+    }
+    let mut outer = ignoring();
+    outer.arg(inner.get_program()).args(inner.get_args());
+    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = outer.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{output:?}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Waiting, any number of times.
 
+use std::time::Duration;
+
+use offspring_guest::Pollable;
 use test_programs::{cat, sh};
 
 fn main() {
@@ -8,9 +11,11 @@ fn main() {
         assert_eq!(child.try_wait().expect("it can be asked"), None);
         assert!(!child.pidfd().pollable().ready());
     }
-    let early = child.pidfd().pollable();
+    // Any number of those who wait.
+    let early = [(); 3].map(|()| child.pidfd().pollable());
+    assert_eq!(child.pidfd().wait_timeout(Duration::from_millis(1)).expect("it can wait"), None);
     drop(child.stdin.take());
-    early.block();
+    early.iter().for_each(Pollable::block);
     drop(early);
     for _ in 0..3 {
         let status = child.wait().expect("it ends");
