@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, kill_process_group};
 
 use crate::fork;
+use crate::head;
 use crate::pidfd::PidFd;
 use crate::reaper::{self, Orphan, Release};
 use crate::signal::Signal;
@@ -58,6 +59,8 @@ pub struct Child {
     /// Without group signals the child stays a zombie until it is dropped: as
     /// long as it is one, its number is not given to another group.
     keeps_zombie: bool,
+    /// Whether it is the first one of a process-id namespace.
+    is_head: bool,
     exit: Mutex<Option<Exit>>,
     /// The forks that led to the process whose child it is.
     generation: u32,
@@ -83,6 +86,7 @@ impl Child {
             id,
             leads_group,
             keeps_zombie: leads_group && !group_signals,
+            is_head: false,
             exit: Mutex::new(None),
             generation: fork::generation(),
             gone: None,
@@ -90,6 +94,12 @@ impl Child {
             stdout,
             stderr,
         }
+    }
+
+    /// Says that it is the first one of a process-id namespace.
+    pub(crate) fn head(mut self, is_head: bool) -> Child {
+        self.is_head = is_head;
+        self
     }
 
     /// The process by its descriptor.
@@ -178,6 +188,10 @@ impl Child {
     /// Asks the process to end, with its group if it leads one: SIGTERM, and
     /// SIGCONT for what is stopped.
     ///
+    /// To the first process of a [process-id namespace](crate::Namespace::Pid) a
+    /// signal does not come that it does not handle. One that SIGTERM would have
+    /// ended elsewhere, and that has no children who may use the time, is killed.
+    ///
     /// # Errors
     /// `EPERM` when the process runs with other rights than ours, `ECHILD` when
     /// it is not [ours](Child::is_ours).
@@ -193,7 +207,14 @@ impl Child {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        Ok(())
+        if self.would_have_ended() { self.kill() } else { Ok(()) }
+    }
+
+    /// Whether it was asked to end, and only its namespace keeps it.
+    pub(crate) fn would_have_ended(&self) -> bool {
+        self.is_head
+            && self.exit().is_none()
+            && self.pidfd().getpid().is_ok_and(head::would_have_ended)
     }
 
     /// Gives the process up, to end within this time: [asks it to

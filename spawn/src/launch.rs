@@ -101,7 +101,8 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
         attributes.leads_group(),
         kernel.has_group_signals(),
         streams,
-    );
+    )
+    .head(attributes.namespaces.contains(Namespace::Pid));
     match aborted {
         // Killed before it executed its program, or a moment after; then its
         // group goes too.

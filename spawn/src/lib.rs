@@ -66,6 +66,7 @@ mod dumpable;
 mod error;
 mod executable;
 mod fork;
+mod head;
 mod identity;
 mod info;
 mod inside;

@@ -149,7 +149,9 @@ impl Waiting {
                 }
                 true
             }
-            Waiting::Asked(child, release) => release.is_over() || child.is_gone(),
+            Waiting::Asked(child, release) => {
+                release.is_over() || child.is_gone() || child.would_have_ended()
+            }
         }
     }
 }

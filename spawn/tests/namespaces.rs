@@ -170,6 +170,46 @@ fn signals_to_the_head_of_a_process_id_namespace() {
 }
 
 #[test]
+fn asking_the_head_of_a_process_id_namespace_to_end() {
+    if !can_make("asking_the_head_of_a_process_id_namespace_to_end") {
+        return;
+    }
+    let start = |script: &str| {
+        let mut command = sh(script);
+        command.stdout(Stdio::Piped).new_process_group(true);
+        let mut child = command.namespaces(set([Namespace::Pid])).spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        assert_eq!(read_line(&out), "up");
+        (child, out)
+    };
+    // By default it would have died.
+    let (child, _out) = start("echo up; exec sleep 300");
+    child.terminate().unwrap();
+    assert_eq!(child.wait().unwrap().status, support::killed(Signal::KILL));
+    // It says how it ends.
+    let (child, _out) = start("trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done");
+    child.terminate().unwrap();
+    assert_eq!(child.wait().unwrap().status, ExitStatus::Exited(5));
+    // It does not want to.
+    let script = "trap '' TERM; trap 'echo more' USR1; echo up; while :; do sleep 0.01; done";
+    let (child, out) = start(script);
+    child.terminate().unwrap();
+    // After the first signal, which it did not get.
+    child.pidfd().send_signal(Signal::USR1).unwrap();
+    assert_eq!(read_line(&out), "more");
+    drop(child);
+    // Its children have the time that they take, and then nothing keeps it.
+    let (child, out) = start(
+        "sh -c 'trap \"echo bye; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait; wait
+        exec sleep 300",
+    );
+    drop(child.release(std::time::Duration::from_secs(1000)));
+    assert_eq!(read_line(&out), "bye");
+    assert_ends(&out);
+    assert_eq!(read_line(&out), "");
+}
+
+#[test]
 fn proc_is_of_the_childs_own_processes() {
     if !can_make("proc_is_of_the_childs_own_processes") {
         return;
