@@ -26,6 +26,7 @@ const EXAMPLES: [&str; 4] = ["hello", "ci", "fork-server", "pty"];
 const SUITES: &[&str] = &[
     "actions",
     "apart",
+    "attack",
     "attributes",
     "cgroup",
     "embed",

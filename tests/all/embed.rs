@@ -2,22 +2,21 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use offspring::ProcessView;
-use offspring::audit::{Audit, Record, to_json};
 use offspring::bindings::pidfd::HostPidfd;
 use offspring::bindings::spawn::{HostCommand, Input};
 use offspring::bindings::types::Outcome;
 use offspring_tests::*;
-use serde_json::Value;
 use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::p2::bindings::io::poll::HostPollable;
 
 use crate::assert_test_exists;
+use crate::kept::{Kept, text};
 use crate::lifeline::Lifeline;
 pub use crate::moments::embed_spawns;
 use crate::run::{Ready, Run, State, engine, grant};
@@ -195,18 +194,6 @@ fn children_of_an_asynchronous_host_outlive_its_threads() {
     lifeline.assert_gone();
 }
 
-/// What a host keeps of a guest.
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<Value>>);
-
-impl Audit for Kept {
-    fn record(&self, record: &Record<'_>) {
-        let line = to_json(record);
-        assert!(!line.contains("hunter2"), "a secret: {line}");
-        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
-    }
-}
-
 #[test]
 fn embed_audit() {
     let kept = Arc::new(Kept::default());
@@ -215,12 +202,8 @@ fn embed_audit() {
     let run = Run::new(EMBED_AUDIT).grant(shell).allow(&["cat"]);
     run.process(|process| process.name("name").audit(sink)).sync().success();
 
-    let lines = kept.0.lock().unwrap();
-    let text = |line: &Value, key: &str| match &line[key] {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
-    };
+    let lines = kept.lines();
+    assert!(lines.iter().all(|line| !line.to_string().contains("hunter2")), "a secret");
     let keys = ["event", "decision", "grant", "child", "rule", "signal", "exit_code", "cause"];
     let rows = lines.iter().map(|line| keys.map(|key| text(line, key)).join(" "));
     let rows: Vec<String> = rows.collect();
@@ -262,7 +245,7 @@ fn what_is_shut_down_is_kept() {
     runtime.block_on(drive_until(Box::pin(std::future::pending::<()>()), is_waiting));
     // Nothing runs here but this.
     children.shut_down();
-    let last = kept.0.lock().unwrap().last().cloned().unwrap();
+    let last = kept.lines().pop().unwrap();
     assert_eq!([&last["event"], &last["cause"]], ["exit", "killed-by-host"]);
     drop((waits, runtime));
     lifeline.assert_gone();

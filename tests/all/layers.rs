@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every Rust file beneath these, without what is built.
-fn sources(of: &[&str]) -> Vec<(PathBuf, String)> {
+pub fn sources(of: &[&str]) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = of.iter().map(|path| Path::new(ROOT).join(path)).collect();
     while let Some(path) = left.pop() {
@@ -27,7 +27,7 @@ fn sources(of: &[&str]) -> Vec<(PathBuf, String)> {
 }
 
 /// A file's code, without comments.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }

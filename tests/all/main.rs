@@ -11,6 +11,7 @@ mod fuse;
 #[path = "../../spawn/tests/support/isolation.rs"]
 #[allow(dead_code, reason = "every user of it uses a part of it")]
 mod isolation;
+mod kept;
 mod lifeline;
 mod namespace;
 mod place;
@@ -23,6 +24,7 @@ mod traces;
 
 mod actions;
 mod apart;
+mod attack;
 mod attributes;
 mod cgroup;
 mod embed;

@@ -8,9 +8,11 @@ use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 
 use super::convert::nanoseconds;
 use super::convert_cgroup::{cgroup_error, limited, not_made, pressure};
+use crate::audit::Refusal;
 use crate::bindings::cgroup::{self, CgroupError};
 use crate::cgroup::Cgroup;
 use crate::error::{CgroupFailure, Failure};
+use crate::policy::text::quoted;
 use crate::view::ProcessCtxView;
 
 type Result<T> = std::result::Result<T, CgroupFailure>;
@@ -27,7 +29,11 @@ impl cgroup::HostCgroup for ProcessCtxView<'_> {
         let node = match (self.ctx.groups.get(&name), self.ctx.policy.get_group(&name)) {
             (Some(node), _) => node.clone(),
             (None, Some(_)) => return Err(CgroupError::Unsupported("cgroup".to_owned()).into()),
-            (None, None) => return Err(CgroupError::NotFound.into()),
+            (None, None) => {
+                let message = format!("no group is granted as {}", quoted(&name));
+                self.ctx.recorder.limited("cgroup.open", Refusal::denied("group", &message));
+                return Err(CgroupError::NotFound.into());
+            }
         };
         self.table.push(Cgroup::new(node)).map_err(limited)
     }
@@ -191,6 +197,8 @@ impl ProcessCtxView<'_> {
     fn set(&mut self, this: &Resource<Cgroup>, setting: &Setting) -> Result<()> {
         let group = self.table.get(this)?;
         if !group.is_guests() {
+            let message = "what the host has set in its group stays";
+            self.ctx.recorder.limited("cgroup.set", Refusal::denied("group", message));
             return Err(CgroupError::AccessDenied.into());
         }
         group.node().cgroup().set(setting).map_err(cgroup_error)

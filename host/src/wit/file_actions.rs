@@ -8,7 +8,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::Descriptor;
 
 use super::convert::error_code;
-use super::spawn::not_taken;
+use super::spawn::{not_given, not_taken};
 use crate::bindings::file_actions::{self, Access, OpenFlags};
 use crate::bindings::types::ErrorCode;
 use crate::command::PATH_MAX;
@@ -42,7 +42,7 @@ impl file_actions::HostFileActions for ProcessCtxView<'_> {
         let writes = flags.intersects(WRITES);
         let (base, may_write) = directory(self.table, &dir)?;
         if writes && !may_write {
-            return Err(ErrorCode::AccessDenied.into());
+            return Err(not_given(&self.ctx.recorder, "file-actions.open").into());
         }
         let path = checked(path)?;
         let mode = Mode::from_bits_truncate(mode & PERMISSIONS);

@@ -75,7 +75,9 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
                 let pipe = self.table.get_mut(&reader)?.give();
                 (StdioKind::Pipe, Some(Given::Pipe(pipe)))
             }
-            Input::File(file) => (StdioKind::File, Some(self.file(&file, OpenMode::READ)?)),
+            Input::File(file) => {
+                (StdioKind::File, Some(self.file("command.stdin", &file, OpenMode::READ)?))
+            }
         };
         self.table.get_mut(&this)?.set_stdio(Stream::In, kind, given);
         Ok(())
@@ -347,7 +349,13 @@ impl ProcessCtxView<'_> {
                 let pipe = self.table.get_mut(&writer)?.give();
                 (StdioKind::Pipe, Some(Given::Pipe(pipe)))
             }
-            Output::File(file) => (StdioKind::File, Some(self.file(&file, OpenMode::WRITE)?)),
+            Output::File(file) => {
+                let function = match stream {
+                    Stream::Err => "command.stderr",
+                    Stream::In | Stream::Out => "command.stdout",
+                };
+                (StdioKind::File, Some(self.file(function, &file, OpenMode::WRITE)?))
+            }
         };
         self.table.get_mut(this)?.set_stdio(stream, kind, given);
         Ok(())
@@ -366,7 +374,7 @@ impl ProcessCtxView<'_> {
         let writes = open != OFlags::RDONLY;
         let may_write = may(OpenMode::WRITE) && !file.perms.write_not_permitted();
         if reads && !may(OpenMode::READ) || writes && !may_write {
-            return Err(ErrorCode::AccessDenied.into());
+            return Err(not_given(&self.ctx.recorder, "command.pass").into());
         }
         Ok(Given::File(Arc::clone(&file.file)))
     }
@@ -374,6 +382,7 @@ impl ProcessCtxView<'_> {
     /// A file that the guest opened in this mode, for a child to share.
     fn file(
         &self,
+        function: &'static str,
         descriptor: &Resource<Descriptor>,
         mode: OpenMode,
     ) -> Result<Given, ErrorCodeFailure> {
@@ -383,7 +392,7 @@ impl ProcessCtxView<'_> {
         };
         let writes = mode.contains(OpenMode::WRITE);
         if !file.open_mode.contains(mode) || (writes && file.perms.write_not_permitted()) {
-            return Err(ErrorCode::AccessDenied.into());
+            return Err(not_given(&self.ctx.recorder, function).into());
         }
         Ok(Given::File(Arc::clone(&file.file)))
     }
@@ -404,6 +413,14 @@ fn take_back<T: 'static>(
         table.delete(end)?;
     }
     Ok(())
+}
+
+/// Tells that the guest would have given a child what it may not do itself.
+pub(super) fn not_given(recorder: &Recorder, function: &'static str) -> ErrorCode {
+    let message = "the guest itself may not use this in that way";
+    let errno = Some("EACCES");
+    recorder.limited(function, Refusal { stage: "descriptors", detail: None, errno, message });
+    ErrorCode::AccessDenied
 }
 
 pub(super) fn not_taken(

@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod attack;
+
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, Read, Write};
 
