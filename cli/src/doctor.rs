@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use offspring::cgroup::{Controllers, NoPlace, Place};
-use offspring::{Controller, Kernel};
+use offspring::{Controller, Kernel, Namespace, Namespaces, may_change_ids};
 
 /// Finds out what this machine offers and prints it, with what would mend what
 /// is missing.
@@ -12,7 +12,7 @@ use offspring::{Controller, Kernel};
 /// When no children can be run here at all.
 pub fn doctor() -> anyhow::Result<()> {
     let kernel = Kernel::get()?;
-    print!("{}", kernel_report(&kernel)?);
+    print!("{}{}", kernel_report(&kernel)?, apart_report()?);
     // Kept while its controllers are asked for.
     let place = Place::find();
     let found = place.as_ref().map(|place| (place.path(), place.controllers()));
@@ -54,6 +54,46 @@ fn kernel_report(kernel: &Kernel) -> Result<String, fmt::Error> {
     for (is_so, yes, no) in facts {
         line(&mut text, is_so, if is_so { yes } else { no })?;
     }
+    Ok(text)
+}
+
+/// What children can have apart from their host.
+fn apart_report() -> Result<String, fmt::Error> {
+    let mut text = String::from("apart: what children can have that is nobody else's\n");
+    let all: Namespaces = Namespace::ALL.into_iter().collect();
+    let without_user = Namespace::ALL.into_iter().filter(|kind| *kind != Namespace::User);
+    let alone = without_user.collect::<Namespaces>().check();
+    let own_user = all.check();
+    match (&alone, &own_user) {
+        (Ok(()), _) => line(&mut text, true, "namespaces, and the guest's view of files")?,
+        (Err(_), Ok(())) => line(
+            &mut text,
+            true,
+            "namespaces, and the guest's view of files, together with a user namespace",
+        )?,
+        (Err(error), Err(_)) => line(
+            &mut text,
+            false,
+            &format!("namespaces, nor the guest's view of files: {error} (root can have them)"),
+        )?,
+    }
+    match own_user {
+        Ok(()) => line(&mut text, true, "a user namespace")?,
+        Err(error) => line(
+            &mut text,
+            false,
+            &format!("a user namespace: {error} (see user.max_user_namespaces)"),
+        )?,
+    }
+    let is_root = may_change_ids();
+    line(
+        &mut text,
+        is_root,
+        match is_root {
+            true => "another user",
+            false => "another user, because this one may not change ids (root may)",
+        },
+    )?;
     Ok(text)
 }
 

@@ -25,16 +25,23 @@ pub(crate) struct Apart {
 pub(crate) struct Separation<'c> {
     preopens: &'c [Preopen],
     initial: Option<&'c Path>,
-    rights: CapabilitySet,
     accounts: Option<Accounts>,
     view: Option<Arc<GuestView>>,
 }
 
+/// Whether this process may start children that are other users: as root may, or with
+/// `CAP_SETUID` and `CAP_SETGID`.
+pub fn may_change_ids() -> bool {
+    rights().contains(CapabilitySet::SETUID | CapabilitySet::SETGID)
+}
+
+fn rights() -> CapabilitySet {
+    capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective)
+}
+
 impl<'c> Separation<'c> {
     pub(crate) fn new(preopens: &'c [Preopen], initial: Option<&'c Path>) -> Separation<'c> {
-        let own = capabilities(None).map(|sets| sets.effective);
-        let rights = own.unwrap_or(CapabilitySet::empty());
-        Separation { preopens, initial, rights, accounts: None, view: None }
+        Separation { preopens, initial, accounts: None, view: None }
     }
 
     /// Finds out what a grant's children have, and whether they can have it.
@@ -52,7 +59,7 @@ impl<'c> Separation<'c> {
 
         let mut namespaces = wanted.get_namespaces();
         let is_alone = namespaces.is_empty() && wanted.get_view() == View::Host;
-        if !is_alone && !self.may_mount() {
+        if !is_alone && !Separation::may_mount() {
             if identity.is_some() {
                 let why = "a host without CAP_SYS_ADMIN needs a user namespace, which knows the \
                     host's own user only";
@@ -74,8 +81,8 @@ impl<'c> Separation<'c> {
         Ok(Apart { identity, namespaces, view })
     }
 
-    fn may_mount(&self) -> bool {
-        self.rights.contains(CapabilitySet::SYS_ADMIN)
+    fn may_mount() -> bool {
+        rights().contains(CapabilitySet::SYS_ADMIN)
     }
 
     fn identity(&mut self, user: &User) -> Result<Identity, String> {
@@ -84,7 +91,7 @@ impl<'c> Separation<'c> {
             none => none.insert(Accounts::read()?),
         };
         let identity = accounts.resolve(user)?;
-        match self.rights.contains(CapabilitySet::SETUID | CapabilitySet::SETGID) {
+        match may_change_ids() {
             true => Ok(identity),
             false => Err("the host may not change ids: it has to be root, or to have CAP_SETUID \
                 and CAP_SETGID"
@@ -97,7 +104,7 @@ impl<'c> Separation<'c> {
         if let Some(view) = &self.view {
             return Ok(Arc::clone(view));
         }
-        let view = GuestView::make(self.preopens, self.initial, !self.may_mount())?;
+        let view = GuestView::make(self.preopens, self.initial, !Separation::may_mount())?;
         Ok(Arc::clone(self.view.insert(Arc::new(view))))
     }
 }

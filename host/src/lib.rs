@@ -95,11 +95,14 @@ mod wit;
 
 use wasmtime::component::Linker;
 
+pub use apart::may_change_ids;
 pub use checked::CheckedPolicy;
 pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
-pub use offspring_spawn::{Controller, Kernel, Program, SuperviseError, supervise};
+pub use offspring_spawn::{
+    Controller, Kernel, Namespace, Namespaces, Program, SuperviseError, supervise,
+};
 pub use program::ProgramError;
 pub use spawned::{SpawnRefused, Spawned, SpawnedPipe};
 pub use view::{Process, ProcessCtxView, ProcessView};

@@ -201,8 +201,8 @@ pub(crate) fn preopen_of<'p>(
     path: &[&str],
 ) -> Option<(&'p Preopen, Vec<&'p str>)> {
     let all = preopens.iter().map(|preopen| (preopen, components(&preopen.guest)));
-    // Of two with one path the first, as in libraries of guests.
-    all.filter(|(_, guest)| path.starts_with(guest)).rev().max_by_key(|(_, guest)| guest.len())
+    // Of two with one path the later, as libraries of guests and views have it.
+    all.filter(|(_, guest)| path.starts_with(guest)).max_by_key(|(_, guest)| guest.len())
 }
 
 /// The names in a path. Libraries of guests take `/`, `.` and nothing for the

@@ -203,7 +203,7 @@ mod tests {
             ("#!/bin/sh\r\n", is("/bin/sh\r", None)),
             ("#!/bin/sh\0x\n", is("/bin/sh", None)),
             ("#!sh\n", is("sh", None)),
-            ("#!\n/bin/sh", missing.clone()),
+            ("#!\n/bin/sh", missing),
             ("#!  \t", missing),
             ("#!", Some(Err(InterpreterReason::Missing))),
             ("# !/bin/sh", None),

@@ -24,6 +24,9 @@ fn each_refusal_has_its_stage() {
         view.show(&place, "source", "/src", ViewAccess::Write);
         text(&mut seeing(&view, "exit 0"));
         let state = State::now();
+        // What the kernel was booted with stays where it is.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let unmounts = !mounts.starts_with("rootfs / ") || mounts.matches(" / ").count() > 1;
         for (call, is_root) in [
             (libc::SYS_fsopen, true),
             (libc::SYS_fsmount, true),
@@ -34,6 +37,9 @@ fn each_refusal_has_its_stage() {
             (libc::SYS_open_tree, false),
             (libc::SYS_statx, false),
         ] {
+            if call == libc::SYS_umount2 && !unmounts {
+                continue;
+            }
             let view = view.clone();
             Traces::unchanged(|| {
                 let thread = std::thread::spawn(move || {
