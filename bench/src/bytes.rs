@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail, ensure};
 
+use crate::host::How;
 use crate::method::{Batch, Method, guest, measure};
 use crate::work::{BYTES, Work};
 
@@ -20,7 +21,8 @@ pub fn stdout(method: Method, directory: &Path) -> Result<Batch> {
     let mut buffer = vec![0; BUFFER];
     Ok(match method {
         Method::Guest => {
-            return guest(directory, Work::Stdout.program(directory), Work::Stdout.of_guest());
+            let program = Work::Stdout.program(directory);
+            return guest(directory, program, Work::Stdout.of_guest(), How::default());
         }
         Method::Std => Box::new(move |count| {
             measure(count, true, |_| {
@@ -58,7 +60,8 @@ pub fn stdout(method: Method, directory: &Path) -> Result<Batch> {
 pub fn pipeline(method: Method, directory: &Path) -> Result<Batch> {
     Ok(match method {
         Method::Guest => {
-            return guest(directory, Work::Pipeline.program(directory), Work::Pipeline.of_guest());
+            let program = Work::Pipeline.program(directory);
+            return guest(directory, program, Work::Pipeline.of_guest(), How::default());
         }
         Method::Shell => Box::new(move |count| {
             let script =

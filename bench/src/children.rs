@@ -1,14 +1,17 @@
 //! What many live children of one guest cost: memory of the host for each, and
-//! the time from killing one of them to knowing its end.
+//! the time from killing one of them to knowing its end, beside what that takes
+//! the engine alone.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use offspring_spawn::{Child, Program};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::host::{Guest, GuestWork};
+use crate::host::{GuestWork, Host, How};
 
 /// How many children there are. The first is what the others are compared with.
 const COUNTS: [u32; 4] = [10, 100, 1000, 10_000];
@@ -16,11 +19,17 @@ const COUNTS: [u32; 4] = [10, 100, 1000, 10_000];
 /// How often each is measured; in each round in another process.
 const ROUNDS: usize = 5;
 
+/// How many are ended one by one, at most, and in which order: as the guest does.
+const WAKES: usize = 1000;
+const STEP: usize = 7919;
+
 /// Figures of one process.
 #[derive(Debug, Clone, Copy)]
 struct Crowd {
     peak_memory: u64,
     wake: u64,
+    /// The same of children that no guest has.
+    engine: u64,
 }
 
 /// Measures all counts, interleaved, and prints them as ratios to the first.
@@ -36,20 +45,24 @@ pub fn bench(directory: &Path) -> Result<()> {
         figures.sort_unstable();
         figures.get(figures.len() / 2).copied().unwrap_or_default()
     };
-    let first = median(&all[0], |crowd| crowd.wake);
+    let wakes = |crowds: &[Crowd]| {
+        [median(crowds, |crowd| crowd.wake), median(crowds, |crowd| crowd.engine)]
+    };
+    let first = wakes(&all[0]);
     let alone = median(&all[0], |crowd| crowd.peak_memory);
-    println!("{:>8} {:>16} {:>12} {:>8}", "children", "bytes for each", "wake, us", "ratio");
+    let [children, each] = ["children", "bytes for each"];
+    let [wake, engine, ratio] = ["wake, us", "engine, us", "ratio"];
+    println!("{children:>8} {each:>16} {wake:>12} {ratio:>8} {engine:>12} {ratio:>8}");
     for (crowds, count) in all.iter().zip(COUNTS) {
-        let (wake, memory) = (
-            median(crowds, |crowd| crowd.wake),
-            median(crowds, |crowd| crowd.peak_memory).saturating_sub(alone),
-        );
+        let memory = median(crowds, |crowd| crowd.peak_memory).saturating_sub(alone);
         let each = match count - COUNTS[0] {
             0 => "-".to_owned(),
             more => (memory / u64::from(more)).to_string(),
         };
-        let (micro, ratio) = (thousandths(wake, 1000), thousandths(wake, first.max(1)));
-        println!("{count:>8} {each:>16} {micro:>12.1} {ratio:>8.2}");
+        let columns = wakes(crowds).into_iter().zip(first).map(|(wake, first)| {
+            format!(" {:>12.1} {:>8.2}", thousandths(wake, 1000), thousandths(wake, first.max(1)))
+        });
+        println!("{count:>8} {each:>16}{}", columns.collect::<String>());
     }
     Ok(())
 }
@@ -66,8 +79,9 @@ fn measure(directory: &Path, count: u32) -> Result<Crowd> {
         .output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
-    let (peak_memory, wake) = text.trim().split_once(' ').context("two figures")?;
-    Ok(Crowd { peak_memory: peak_memory.parse()?, wake: wake.parse()? })
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [peak_memory, wake, engine] = words[..] else { bail!("three figures") };
+    Ok(Crowd { peak_memory: peak_memory.parse()?, wake: wake.parse()?, engine: engine.parse()? })
 }
 
 /// Measures one count in this process, and prints the figures.
@@ -75,12 +89,35 @@ pub fn worker(count: u32, directory: &Path) -> Result<()> {
     let mut open = getrlimit(Resource::Nofile);
     open.current = open.maximum;
     setrlimit(Resource::Nofile, open)?;
-    let mut guest = Guest::start(directory, &directory.join("idle"))?;
-    let mut wakes = guest.measure(GuestWork::Crowd, &[], count)?;
-    wakes.sort_unstable();
-    let wake = wakes.get(wakes.len() / 2).context("a figure")?;
-    println!("{} {wake}", peak_memory()?);
+    let idle = directory.join("idle");
+    let mut host = Host::start(directory, &idle, How::default())?;
+    let wake = middle(host.measure(GuestWork::Crowd, &[], count)?)?;
+    let memory = peak_memory()?;
+    drop(host);
+    println!("{memory} {wake} {}", middle(engine(&idle, count)?)?);
     Ok(())
+}
+
+fn middle(mut figures: Vec<u64>) -> Result<u64> {
+    figures.sort_unstable();
+    figures.get(figures.len() / 2).copied().context("a figure")
+}
+
+/// What the guest does, without a guest.
+fn engine(idle: &Path, count: u32) -> Result<Vec<u64>> {
+    let mut command = offspring_spawn::Command::new(&Program::open(idle)?);
+    command.new_process_group(true);
+    let spawned = (0..count).map(|_| command.spawn()).collect::<Result<Vec<Child>, _>>();
+    let (children, count) = (spawned?, usize::try_from(count)?);
+    let wake = |turn: usize| {
+        let child = &children[turn * STEP % count];
+        let start = Instant::now();
+        child.kill()?;
+        child.pidfd().poll(Duration::MAX)?;
+        child.try_wait()?.context("it has ended")?;
+        Ok(u64::try_from(start.elapsed().as_nanos())?)
+    };
+    (1..=count.min(WAKES)).map(wake).collect()
 }
 
 /// The most memory that this process ever had, in bytes.

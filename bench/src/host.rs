@@ -1,10 +1,14 @@
 //! The host of the benchmark's guest, as people embed it.
 
 use std::fs;
+use std::future::poll_fn;
 use std::path::Path;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use offspring::cgroup::Place;
 use offspring::policy::{Arguments, Grant, Limits, Policy};
 use offspring::request::StdioKind;
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
@@ -51,44 +55,117 @@ pub fn compile(component: &Path, directory: &Path) -> Result<()> {
     fs::write(directory.join(COMPILED), compiled).context("cannot write the compiled guest")
 }
 
-/// A guest that is ready to measure, in an asynchronous host of one thread, as
-/// `offspring run` is.
+/// How a host has its guest's children.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Started by another thread, so that its own does not sleep.
+    pub lane: bool,
+    /// Each in a cgroup of its own.
+    pub place: Option<Arc<Place>>,
+}
+
+/// Guests of one program, ready to be started.
+pub struct Guests {
+    engine: Engine,
+    component: Component,
+    linker: Linker<State>,
+    place: Option<Arc<Place>>,
+}
+
+/// A guest that is ready to measure.
 pub struct Guest {
-    runtime: Runtime,
     store: Store<State>,
     instance: bindings::Measure,
 }
 
-impl Guest {
-    /// Starts the guest with a policy that lets it start this program.
+/// The same in an asynchronous host of one thread, as `offspring run` is.
+pub struct Host {
+    runtime: Runtime,
+    guest: Guest,
+}
+
+impl Guests {
+    /// The guest that was compiled into the directory of the run.
     #[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
-    pub fn start(directory: &Path, program: &Path) -> Result<Guest> {
+    pub fn load(directory: &Path, how: How) -> Result<Guests> {
         let engine = Engine::default();
         // SAFETY: it was made by this program a moment ago.
         let component = unsafe { Component::deserialize_file(&engine, directory.join(COMPILED)) }?;
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        offspring::add_to_linker(&mut linker)?;
-        let process = context(program)?;
+        match how.lane {
+            true => offspring::add_to_linker_async(&mut linker)?,
+            false => offspring::add_to_linker(&mut linker)?,
+        }
+        Ok(Guests { engine, component, linker, place: how.place })
+    }
+
+    /// Starts one with a policy that lets it start this program.
+    pub async fn start(&self, program: &Path) -> Result<Guest> {
+        let process = context(program, self.place.as_ref())?;
         let wasi = WasiCtxBuilder::new().inherit_stderr().build();
-        let mut store = Store::new(&engine, State { table: ResourceTable::new(), process, wasi });
+        let state = State { table: ResourceTable::new(), process, wasi };
+        let mut store = Store::new(&self.engine, state);
+        let instance =
+            bindings::Measure::instantiate_async(&mut store, &self.component, &self.linker);
+        let instance = instance.await?;
+        Ok(Guest { store, instance })
+    }
+}
+
+impl Guest {
+    /// Lets the guest do the work this often: nanoseconds by its own clock.
+    pub async fn measure(
+        &mut self,
+        work: GuestWork,
+        args: &[String],
+        count: u32,
+    ) -> Result<Vec<u64>> {
+        let answer = self.instance.call_measure(&mut self.store, work, args, count);
+        answer.await?.map_err(anyhow::Error::msg)
+    }
+}
+
+impl Host {
+    /// Starts a guest that may start this program.
+    pub fn start(directory: &Path, program: &Path, how: How) -> Result<Host> {
+        let guests = Guests::load(directory, how)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let instance = bindings::Measure::instantiate_async(&mut store, &component, &linker);
-        let instance = runtime.block_on(instance)?;
-        Ok(Guest { runtime, store, instance })
+        let guest = runtime.block_on(guests.start(program))?;
+        Ok(Host { runtime, guest })
     }
 
     /// Lets the guest do the work this often: nanoseconds by its own clock.
     pub fn measure(&mut self, work: GuestWork, args: &[String], count: u32) -> Result<Vec<u64>> {
-        let answer = self.instance.call_measure(&mut self.store, work, args, count);
-        let answer = self.runtime.block_on(answer)?;
-        answer.map_err(anyhow::Error::msg)
+        self.runtime.block_on(self.guest.measure(work, args, count))
+    }
+
+    /// The same: nanoseconds that the host's thread cannot serve another guest
+    /// in, of one of so many.
+    pub fn held(&mut self, work: GuestWork, args: &[String], count: u32) -> Result<u64> {
+        let mut held = Duration::ZERO;
+        self.runtime.block_on(async {
+            let mut work = pin!(self.guest.measure(work, args, count));
+            poll_fn(|context| {
+                let start = Instant::now();
+                let polled = work.as_mut().poll(context);
+                held += start.elapsed();
+                polled
+            })
+            .await
+        })?;
+        Ok(u64::try_from(held.as_nanos())? / u64::from(count))
     }
 }
 
-/// What a guest has that may start this program.
-pub fn context(program: &Path) -> Result<ProcessCtx> {
-    Ok(ProcessCtx::builder().policy(policy(program)?).build()?)
+/// What a guest has that may start this program, with a cgroup for each child if
+/// there is a place for it.
+pub fn context(program: &Path, place: Option<&Arc<Place>>) -> Result<ProcessCtx> {
+    let mut process = ProcessCtx::builder().policy(policy(program)?);
+    if let Some(place) = place {
+        process = process.own_groups(Arc::clone(place));
+    }
+    Ok(process.build()?)
 }
 
 /// The grant of the program that is measured.

@@ -15,6 +15,7 @@ mod method;
 mod report;
 mod sample;
 mod start;
+mod stores;
 mod tiny;
 mod work;
 mod worker;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
+use offspring::cgroup::Place;
 
 use method::Method;
 use sample::{Block, Sample, Samples, Scene};
@@ -41,8 +43,8 @@ struct Args {
     quick: bool,
 
     /// Measure only what has this in its name: "tiny", "descriptors", "stdout";
-    /// or "children", which is not part of the others: up to ten thousand that
-    /// live at once.
+    /// or "children", up to ten thousand that live at once, or "stores", up to a
+    /// hundred that spawn at once, which are not part of the others.
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
 
@@ -76,6 +78,7 @@ fn main() -> Result<()> {
         (Some(words), _, _) => worker::run(words),
         (None, Some([count, directory]), _) => children::worker(count.parse()?, directory.as_ref()),
         (None, _, Some("children")) => children::bench(&Files::make()?.directory),
+        (None, _, Some("stores")) => stores::bench(&Files::make()?.directory),
         (None, _, _) => bench(&args),
     }
 }
@@ -83,6 +86,9 @@ fn main() -> Result<()> {
 fn bench(args: &Args) -> Result<()> {
     let files = Files::make()?;
     let mut scenes = Scene::all(args.quick);
+    if let Err(error) = Place::find() {
+        eprintln!("SKIPPED grouped: {error}");
+    }
     if start::tool().is_none() {
         eprintln!("SKIPPED run: build it with `cargo build --release -p offspring-cli`");
         scenes.retain(|scene| scene.work != Work::Run);

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use offspring::cgroup::Place;
 use offspring::request::Request;
 
 use crate::floor;
-use crate::host::{self, Guest, GuestWork};
+use crate::host::{self, GuestWork, Host, How};
 use crate::work::Work;
 
 /// A way to start a program and wait for it.
@@ -24,6 +25,10 @@ pub enum Method {
     Embedder,
     /// A guest, through the SDK, the contract and the policy.
     Guest,
+    /// The same in a host that has another thread start the children.
+    Lane,
+    /// The same in a host that gives each child a cgroup of its own.
+    Grouped,
     /// The same under a policy with every kind of rule.
     Policed,
     /// `posix_spawn` of the C library.
@@ -68,10 +73,15 @@ impl Method {
         let whole = work != Work::Start;
         // All of them do not inherit streams, and pass no variables.
         Ok(match self {
-            Method::Guest => guest(directory, program, work.of_guest())?,
-            Method::Policed => guest(directory, program, GuestWork::Policed)?,
+            Method::Guest | Method::Lane | Method::Grouped if work == Work::Held => {
+                held(directory, program, self.how()?)?
+            }
+            Method::Guest | Method::Lane | Method::Grouped => {
+                guest(directory, program, work.of_guest(), self.how()?)?
+            }
+            Method::Policed => guest(directory, program, GuestWork::Policed, How::default())?,
             Method::Embedder => {
-                let context = host::context(&program.path)?;
+                let context = host::context(&program.path, None)?;
                 let request = Request { program: host::PROGRAM.into(), args, ..Request::default() };
                 Box::new(move |count| {
                     measure(count, whole, |started| {
@@ -163,10 +173,27 @@ fn c_program(program: &Program) -> Result<floor::Program> {
     Ok(floor::Program::new(argv))
 }
 
+impl Method {
+    /// How the host of a guest has its children.
+    fn how(self) -> Result<How> {
+        let place = match self {
+            Method::Grouped => Some(Place::find()?),
+            _ => None,
+        };
+        Ok(How { lane: self == Method::Lane, place })
+    }
+}
+
 /// A guest, which measures itself.
-pub fn guest(directory: &Path, program: Program, work: GuestWork) -> Result<Batch> {
-    let mut guest = Guest::start(directory, &program.path)?;
-    Ok(Box::new(move |count| guest.measure(work, &program.args, count)))
+pub fn guest(directory: &Path, program: Program, work: GuestWork, how: How) -> Result<Batch> {
+    let mut host = Host::start(directory, &program.path, how)?;
+    Ok(Box::new(move |count| host.measure(work, &program.args, count)))
+}
+
+/// A guest, whose host measures itself.
+fn held(directory: &Path, program: Program, how: How) -> Result<Batch> {
+    let mut host = Host::start(directory, &program.path, how)?;
+    Ok(Box::new(move |count| Ok(vec![host.held(GuestWork::Spawn, &program.args, count)?])))
 }
 
 /// Does something this often: nanoseconds of all of it, or until it says that

@@ -69,7 +69,8 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let turns = |one, other| samples.ratio(small(one), small(other));
     let grown = |condition, method| samples.ratio_of_rounds(tiny(condition, method), small(method));
     let plain = |work, method| sample(work, Condition::Small, method);
-    let speed = |work, one, other| samples.ratio(plain(work, other), plain(work, one));
+    let beside = |work, one, other| samples.ratio(plain(work, one), plain(work, other));
+    let speed = |work, one, other| beside(work, other, one);
     // Not in the same process.
     let apart = |work, one, other| samples.ratio_of_rounds(plain(work, one), plain(work, other));
     let call = samples.spread(plain(Work::Call, M::Guest)).map(|spread| spread.scaled(0.001));
@@ -81,6 +82,10 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("embedder_over_std", "latency", turns(M::Embedder, M::Std)),
         ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
         ("full_policy_over_bare", "latency", turns(M::Policed, M::Guest)),
+        ("lane_over_inline", "latency", turns(M::Lane, M::Guest)),
+        ("lane_runs_over_inline", "latency", beside(Work::Start, M::Lane, M::Guest)),
+        ("lane_holds_over_inline", "time", beside(Work::Held, M::Lane, M::Guest)),
+        ("own_cgroup_over_none", "latency", turns(M::Grouped, M::Guest)),
         ("rss_1g_over_small", "latency", grown(Condition::Memory(1024), M::Guest)),
         ("fds_10k_over_10", "latency", grown(many, M::Guest)),
         ("children_1k_over_0", "latency", grown(Condition::Children(1000), M::Guest)),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use offspring::cgroup::Place;
+
 use crate::condition::Condition;
 use crate::method::Method;
 use crate::work::Work;
@@ -53,6 +55,7 @@ impl Scene {
             Work::True,
             Work::Git,
             Work::Start,
+            Work::Held,
             Work::Stdout,
             Work::Pipeline,
             Work::Call,
@@ -70,6 +73,7 @@ impl Scene {
             (Work::Stdout, _) => vec![M::Guest, M::Std, M::Tokio],
             (Work::Pipeline, _) => vec![M::Guest, M::Shell],
             (Work::Call, _) => vec![M::Guest],
+            (Work::Held, _) => vec![M::Guest, M::Lane],
             (Work::Run, _) => vec![M::Wasm, M::Cwasm],
             (_, Condition::Threads) => vec![M::Floor, M::Engine, M::Guest, M::Std, M::Tokio],
             (work, condition) => {
@@ -84,8 +88,15 @@ impl Scene {
                     M::AsyncProcess,
                     M::Fork,
                 ];
-                if (work, condition) == (Work::Tiny, Condition::Small) {
-                    methods.push(M::Policed);
+                match (work, condition) {
+                    (Work::Tiny, Condition::Small) => {
+                        methods.extend([M::Policed, M::Lane]);
+                        if Place::find().is_ok() {
+                            methods.push(M::Grouped);
+                        }
+                    }
+                    (Work::Start, _) => methods.push(M::Lane),
+                    _ => {}
                 }
                 methods
             }

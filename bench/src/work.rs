@@ -18,6 +18,9 @@ pub enum Work {
     Git,
     /// Starting the smallest program: how long the caller is blocked.
     Start,
+    /// Starting the smallest program and waiting for it: how long the thread of
+    /// the host can serve nobody else.
+    Held,
     /// Reading 256 MiB that a program writes.
     Stdout,
     /// 256 MiB through three programs.
@@ -51,7 +54,7 @@ impl Work {
     /// The guest's word for it.
     pub fn of_guest(self) -> GuestWork {
         match self {
-            Work::Tiny | Work::True | Work::Git | Work::Run => GuestWork::Spawn,
+            Work::Tiny | Work::True | Work::Git | Work::Held | Work::Run => GuestWork::Spawn,
             Work::Start => GuestWork::Start,
             Work::Stdout => GuestWork::Stdout,
             Work::Pipeline => GuestWork::Pipeline,
@@ -62,7 +65,7 @@ impl Work {
     /// How often it is done in one block of figures.
     pub fn count(self) -> u32 {
         match self {
-            Work::Tiny | Work::Start => 10,
+            Work::Tiny | Work::Start | Work::Held => 10,
             Work::True => 4,
             Work::Git => 2,
             Work::Stdout | Work::Pipeline | Work::Call | Work::Run => 1,
