@@ -2,8 +2,13 @@
 
 mod support;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Folder, ci, offspring, run};
 
 const POLICY: &str = "
@@ -41,6 +46,58 @@ fn a_step_sees_the_guests_files_and_nothing_else() {
         assert!(ended.stdout.contains(line), "{line}\n{ended:?}");
     }
     assert_eq!(std::fs::read_to_string(folder.path("made")).unwrap(), "new\n");
+}
+
+/// Without cgroups, and without a group or a session that could be found again.
+#[test]
+fn a_killed_tool_leaves_nothing_of_a_process_id_namespace() {
+    let folder = Folder::new();
+    let policy = folder.write("policy.toml", POLICY.replace("view = 'guest'\n", ""));
+    let fifo = |name: &str| {
+        let path = folder.path(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::from(0o666), 0).unwrap();
+        path
+    };
+    let [lifeline, block] = ["lifeline", "block"].map(fifo);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let held: File = openat(CWD, &lifeline, flags, Mode::empty()).unwrap().into();
+    // An orphan, and its parent, with nothing but the shell itself.
+    let wait = format!("while :; do read -r _ < {block}; done");
+    let script = format!("exec 9>{lifeline}; (({wait}) &); echo open; {wait}");
+    let workflow = format!("jobs: {{a: {{steps: [{{run: '{script}'}}]}}}}");
+    folder.write("w.yml", workflow);
+    let dir = format!("{}::/repo", folder.path(""));
+    for victim in ["guardian", "keeper", "program"] {
+        let mut tool = offspring()
+            .args(["run", "--policy", &policy, "--dir", &dir, ci(), "--", "/repo/w.yml"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(tool.stdout.as_mut().unwrap());
+        if !out.lines().map_while(Result::ok).any(|line| line.contains("| open")) {
+            let ended = support::Ended::of(&tool.wait_with_output().unwrap());
+            assert!(ended.stderr.contains("cannot have namespaces of its own"), "{ended:?}");
+            let name = "a_killed_tool_leaves_nothing_of_a_process_id_namespace";
+            let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {}", ended.stderr);
+            return;
+        }
+        let child_of = |number: u32| -> u32 {
+            let list = format!("/proc/{number}/task/{number}/children");
+            let list = std::fs::read_to_string(list).unwrap();
+            list.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        let number = match victim {
+            "guardian" => tool.id(),
+            "keeper" => child_of(tool.id()),
+            _ => child_of(child_of(tool.id())),
+        };
+        kill_process(Pid::from_raw(number.cast_signed()).unwrap(), Signal::KILL).unwrap();
+        tool.wait().unwrap();
+        let mut ended = [PollFd::new(&held, PollFlags::empty())];
+        let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+        assert_eq!(poll(&mut ended, Some(&minute)), Ok(1), "killed was the {victim}");
+    }
 }
 
 #[test]
