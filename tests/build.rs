@@ -12,6 +12,7 @@ const SOURCES: &[&str] = &[
     "programs",
     "../Cargo.lock",
     "../examples/ci",
+    "../examples/delegate",
     "../examples/fork-server",
     "../examples/hello",
     "../examples/pty",
@@ -20,7 +21,7 @@ const SOURCES: &[&str] = &[
 ];
 
 /// The examples that are guests.
-const EXAMPLES: [&str; 4] = ["hello", "ci", "fork-server", "pty"];
+const EXAMPLES: [&str; 6] = ["hello", "ci", "fork-server", "pty", "delegate", "worker"];
 
 /// The suites that the programs belong to, by the beginning of their names.
 const SUITES: &[&str] = &[
@@ -31,6 +32,7 @@ const SUITES: &[&str] = &[
     "cgroup",
     "embed",
     "fork",
+    "grant",
     "grants",
     "hostile",
     "pidfd",

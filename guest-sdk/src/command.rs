@@ -7,7 +7,8 @@ use crate::bindings::types;
 use crate::cgroup::Cgroup;
 use crate::pidfd::nanoseconds;
 use crate::{
-    Child, ErrorCode, ExitStatus, FileActions, Output, Passed, Pty, SpawnError, Stdio, fs,
+    Child, ErrorCode, ExitStatus, FileActions, GrantHandle, Output, Passed, Pty, SpawnError, Stdio,
+    fs,
 };
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -28,7 +29,7 @@ use std::time::Duration;
 #[derive(Debug)]
 #[doc(alias = "posix_spawn")]
 pub struct Command {
-    program: OsString,
+    program: Program,
     args: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
     directory: Option<PathBuf>,
@@ -44,6 +45,15 @@ pub struct Command {
     group: Option<Cgroup>,
 }
 
+/// What a command starts.
+#[derive(Debug)]
+enum Program {
+    /// A grant by its name, and what makes a command for it.
+    Named(OsString, fn(&str) -> spawn::Command),
+    /// A grant that the component holds.
+    Granted(GrantHandle),
+}
+
 impl Command {
     /// Starts a command for the program that the host granted under this name.
     ///
@@ -54,8 +64,19 @@ impl Command {
     /// A grant need not allow a child to inherit streams: then say
     /// [`Stdio::null`] or [`Stdio::piped`], or expect the denial.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
+        // Called through a pointer, so that a component which names no program does
+        // not import what makes commands out of names.
+        Self::of(Program::Named(program.as_ref().to_owned(), spawn::Command::new))
+    }
+
+    /// Starts a command by a grant that the component holds.
+    pub fn from_grant(grant: &GrantHandle) -> Self {
+        Self::of(Program::Granted(grant.clone()))
+    }
+
+    fn of(program: Program) -> Self {
         Self {
-            program: program.as_ref().to_owned(),
+            program,
             args: Vec::new(),
             env: BTreeMap::new(),
             directory: None,
@@ -234,7 +255,10 @@ impl Command {
 
     /// Sends the command to the host, in as few calls as it takes.
     fn start(&mut self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<Child> {
-        let command = spawn::Command::new(utf8(&self.program, "the program's name")?);
+        let command = match &self.program {
+            Program::Named(name, start) => start(utf8(name, "the program's name")?),
+            Program::Granted(grant) => spawn::Command::from_grant(grant.host()),
+        };
         if !self.args.is_empty() {
             let args = self.args.iter().map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
             let args: Vec<String> = args.collect::<Result<_, SpawnError>>()?;

@@ -44,6 +44,7 @@ mod exit;
 mod file_actions;
 pub mod fork;
 pub mod fs;
+mod grant;
 mod grants;
 mod passed;
 mod pidfd;
@@ -59,6 +60,7 @@ pub use command::Command;
 pub use error::{ErrorCode, SpawnError, Stage};
 pub use exit::exit;
 pub use file_actions::{FileActions, OpenOptions};
+pub use grant::{GrantHandle, NarrowError};
 pub use grants::{
     Arguments, Attribute, Features, FileAction, Grant, Group, Limits, StdioKinds, features, grants,
     groups, limits,
@@ -77,7 +79,7 @@ pub use wasip2::io::poll::{Pollable, poll};
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::bindings::{
-        attributes, cgroup, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
+        attributes, cgroup, file_actions, fork, grant, grants, pidfd, pipe, pty, spawn, types,
     };
     pub use wasip2;
 }

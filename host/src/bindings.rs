@@ -12,6 +12,7 @@ mod generated {
             "offspring:process/cgroup.cgroup-error" => crate::error::CgroupFailure,
             "offspring:process/spawn.spawn-error" => crate::error::SpawnFailure,
             "offspring:process/fork.fork-error" => crate::error::ForkFailure,
+            "offspring:process/grant.narrow-error" => crate::error::NarrowFailure,
         },
         with: {
             // Not ours: the same resources that wasmtime-wasi serves.
@@ -22,6 +23,7 @@ mod generated {
             // What our resources are in the table.
             "offspring:process/file-actions.file-actions": crate::file_actions::FileActions,
             "offspring:process/cgroup.cgroup": crate::cgroup::Cgroup,
+            "offspring:process/grant.grant": crate::held::HeldGrant,
             "offspring:process/pidfd.pidfd": crate::child::Child,
             "offspring:process/pipe.pipe-reader": crate::pipe::PipeReader,
             "offspring:process/pipe.pipe-writer": crate::pipe::PipeWriter,
@@ -32,5 +34,5 @@ mod generated {
 }
 
 pub use generated::offspring::process::{
-    attributes, cgroup, file_actions, fork, grants, pidfd, pipe, pty, spawn, types,
+    attributes, cgroup, file_actions, fork, grant, grants, pidfd, pipe, pty, spawn, types,
 };

@@ -8,6 +8,7 @@ use offspring_spawn::{ExitStatus, ResourceUsage};
 use tokio::io::Interest;
 use wasmtime_wasi_io::poll::Pollable;
 
+use crate::held::Narrowed;
 use crate::process::ChildProcess;
 use crate::readiness::Readiness;
 
@@ -58,6 +59,7 @@ pub struct Child {
     readiness: Readiness<Arc<ChildProcess>>,
     process: Arc<ChildProcess>,
     origin: Origin,
+    narrowed: Narrowed,
 }
 
 /// Where a child comes from.
@@ -70,8 +72,13 @@ pub(crate) enum Origin {
 }
 
 impl Child {
-    pub(crate) fn new(process: Arc<ChildProcess>, origin: Origin) -> Child {
-        Child { readiness: Readiness::default(), process, origin }
+    pub(crate) fn new(process: Arc<ChildProcess>, origin: Origin, narrowed: Narrowed) -> Child {
+        Child { readiness: Readiness::default(), process, origin, narrowed }
+    }
+
+    /// What was taken away from the grant that it was started by.
+    pub(crate) fn narrowed(&self) -> &Narrowed {
+        &self.narrowed
     }
 
     pub(crate) fn origin(&self) -> Origin {

@@ -15,6 +15,7 @@ use crate::beneath;
 use crate::cgroup::Node;
 use crate::file_actions::List;
 use crate::guest_view::GuestView;
+use crate::held::{HeldGrant, Narrowed};
 use crate::launch::LaunchError;
 use crate::pipe::Pipe;
 use crate::policy::FileAction;
@@ -34,6 +35,8 @@ pub struct Command {
     pub(crate) cwd: Option<Directory>,
     /// Whose group to join. It goes with its handle, whoever wants to join it.
     pub(crate) leader: Weak<ChildProcess>,
+    /// What was taken away from the grant.
+    pub(crate) narrowed: Narrowed,
     /// The cgroup that the guest chose.
     pub(crate) group: Option<Arc<Node>>,
     /// What [`StdioKind::Pipe`] and [`StdioKind::File`] stand for.
@@ -90,6 +93,25 @@ impl Command {
         // One more than a name may have, so that it cannot become one.
         program.truncate(program.floor_char_boundary(NAME_MAX + 1));
         Command::of(Request { program, ..Request::default() }, memory)
+    }
+
+    /// Starts a command by a grant that a guest holds.
+    pub(crate) fn by(grant: &HeldGrant, memory: &Quota) -> Command {
+        let mut command = Command::new(grant.name.clone(), memory);
+        if !grant.is_counted() {
+            command.share = None;
+        }
+        command.narrowed = grant.narrowed.clone();
+        if let Some(within) = &grant.narrowed.within {
+            command.set_group(Arc::clone(within));
+        }
+        command
+    }
+
+    /// Sets the cgroup that the guest chose.
+    pub(crate) fn set_group(&mut self, group: Arc<Node>) {
+        self.request.group = Some(group.granted_name().to_owned());
+        self.group = Some(group);
     }
 
     /// A command for a whole request, which names nothing that the guest gives.

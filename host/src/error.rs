@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use offspring_spawn::{Errno, Unsupported};
 use wasmtime::component::ResourceTableError;
 
-use crate::bindings::{cgroup, fork, spawn, types};
+use crate::bindings::{cgroup, fork, grant, spawn, types};
 use crate::policy::{Location, PolicyError};
 use crate::program::ProgramError;
 
@@ -109,6 +109,9 @@ pub type CgroupFailure = Failure<cgroup::CgroupError>;
 /// The failure of `command.spawn`.
 pub type SpawnFailure = Failure<spawn::SpawnError>;
 
+/// The failure of `grant.narrow`.
+pub type NarrowFailure = Failure<grant::NarrowError>;
+
 /// The failure of `fork`.
 pub type ForkFailure = Failure<fork::ForkError>;
 
@@ -136,6 +139,12 @@ impl From<cgroup::CgroupError> for CgroupFailure {
 
 impl From<spawn::SpawnError> for SpawnFailure {
     fn from(error: spawn::SpawnError) -> SpawnFailure {
+        Failure::Guest(error)
+    }
+}
+
+impl From<grant::NarrowError> for NarrowFailure {
+    fn from(error: grant::NarrowError) -> NarrowFailure {
         Failure::Guest(error)
     }
 }

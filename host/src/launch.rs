@@ -14,6 +14,7 @@ use crate::child::{Cause, Child, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
+use crate::held::Narrowed;
 use crate::path::{self, PathRefused};
 use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
@@ -80,6 +81,7 @@ pub(crate) struct Prepared {
     children: Children,
     pipes: [Option<Share>; 3],
     plan: Plan,
+    narrowed: Narrowed,
     recorder: Arc<Recorder>,
     room: Room,
     terminal: Option<Arc<Terminal>>,
@@ -96,14 +98,19 @@ impl ProcessCtx {
             });
         }
         command.request.validate(&self.policy.get_limits())?;
-        let mut plan = self.policy.check(&command.request)?;
+        let mut plan = self.policy.check_narrowed(&command.request, command.narrowed.rules())?;
+        if let (Some(within), Some(group)) = (&command.narrowed.within, &command.group)
+            && !group.is_within(within)
+        {
+            return Err(self.policy.grants()[plan.grant].refuse_outside_group().into());
+        }
         if plan.attributes.is_bounded() {
             let own = bounds::own().map_err(LaunchError::Bounds)?;
             self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
         }
         let granted = &self.granted[plan.grant];
-        let Reserved { held, alive, pipes } = self.reserve(&plan, granted)?;
-        self.take_spawn(granted, Instant::now())?;
+        let Reserved { held, alive, pipes } = self.reserve(&plan, granted, &command.narrowed)?;
+        self.take_spawn(granted, &command.narrowed, Instant::now())?;
         let mut engine = self.engine(command, &plan, granted)?;
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
@@ -136,11 +143,28 @@ impl ProcessCtx {
         let recorder = Arc::clone(&self.recorder);
         let room = self.pipes.clone();
         let terminal = command.terminal.clone();
-        Ok(Prepared { engine, process, place, children, pipes, plan, recorder, room, terminal })
+        let narrowed = command.narrowed.clone();
+        Ok(Prepared {
+            engine,
+            process,
+            place,
+            children,
+            pipes,
+            plan,
+            narrowed,
+            recorder,
+            room,
+            terminal,
+        })
     }
 
     /// Takes what the child will need of the guest's limits.
-    fn reserve(&self, plan: &Plan, granted: &Granted) -> Result<Reserved, LaunchError> {
+    fn reserve(
+        &self,
+        plan: &Plan,
+        granted: &Granted,
+        narrowed: &Narrowed,
+    ) -> Result<Reserved, LaunchError> {
         let full = |rule, message| LaunchError::LimitReached { rule, message };
         let held = self.held.take().ok_or_else(|| {
             let max = self.held.max();
@@ -153,6 +177,7 @@ impl ProcessCtx {
             let max = granted.live.max();
             full("max-children", format!("{max} children of this grant live already"))
         })?;
+        let narrowed = narrowed.take_places(&self.children)?;
         let membership = self.children.join().ok_or(LaunchError::ShutDown)?;
         let pipe = |kind| match kind {
             StdioKind::Piped => self.pipes.ends.take().map(Some).ok_or_else(|| {
@@ -169,13 +194,18 @@ impl ProcessCtx {
         };
         Ok(Reserved {
             held,
-            alive: Alive { membership, _counted: Counted::Grant(live) },
+            alive: Alive { membership, _counted: Counted::Grant(live, narrowed) },
             pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
         })
     }
 
     /// Takes one of the spawns that the guest and the grant have in a second.
-    fn take_spawn(&self, granted: &Granted, now: Instant) -> Result<(), LaunchError> {
+    fn take_spawn(
+        &self,
+        granted: &Granted,
+        narrowed: &Narrowed,
+        now: Instant,
+    ) -> Result<(), LaunchError> {
         let full = |rule, often: TooOften| LaunchError::LimitReached {
             rule,
             message: format!("too many spawns: {often}"),
@@ -184,6 +214,10 @@ impl ProcessCtx {
         granted.spawns.take(now).map_err(|often| {
             self.spawns.give_back();
             full("spawns-per-second", often)
+        })?;
+        narrowed.take_spawns(now).inspect_err(|_| {
+            self.spawns.give_back();
+            granted.spawns.give_back();
         })
     }
 
@@ -316,7 +350,7 @@ impl Prepared {
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {
-            child: Child::new(process, Origin::Grant(self.plan.grant)),
+            child: Child::new(process, Origin::Grant(self.plan.grant), self.narrowed),
             stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share, &room)),
             stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
             stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),

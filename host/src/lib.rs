@@ -73,6 +73,7 @@ mod error;
 mod file_actions;
 pub mod fork;
 mod guest_view;
+mod held;
 mod launch;
 mod path;
 mod pipe;
@@ -126,6 +127,7 @@ pub fn add_to_linker<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmti
     bindings::file_actions::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::pty::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::spawn::add_to_linker::<T, Process>(linker, T::process)?;
+    bindings::grant::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::grants::add_to_linker::<T, Process>(linker, T::process)?;
     bindings::fork::add_to_linker::<T, Process>(linker, T::process)?;
     Ok(())

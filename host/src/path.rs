@@ -90,6 +90,7 @@ pub(crate) fn resolve(
         opened: None,
         under: BTreeSet::new(),
     };
+    let mut replaced = BTreeSet::new();
     for rule in &plan.paths {
         let PathArgument { index, start, .. } = *rule;
         let (prefix, path) = plan.argv[index].split_at(start);
@@ -98,7 +99,10 @@ pub(crate) fn resolve(
             word: plan.argv[index].clone(),
             why,
         })?;
-        if let Some(path) = resolved {
+        // Of several rules for one argument the host's is the first, and says what
+        // becomes of it; the others are a guest's, and only refuse.
+        let is_first = replaced.insert(index);
+        if let Some(path) = resolved.filter(|_| is_first) {
             argv[index] = prefix.into();
             argv[index].push(path);
         }

@@ -99,7 +99,8 @@ pub(crate) struct Alive {
 #[derive(Debug)]
 #[expect(dead_code, reason = "only that it is held matters")]
 pub(crate) enum Counted {
-    Grant(Share),
+    /// That of the grant, and those of what it was narrowed to.
+    Grant(Share, Vec<Share>),
     Fork(Slot),
 }
 

@@ -29,6 +29,7 @@ mod attributes;
 mod cgroup;
 mod embed;
 mod fork;
+mod grant;
 mod grants;
 mod hostile;
 mod layers;

@@ -218,13 +218,18 @@ impl Ready {
         Printed(self.output[0].clone())
     }
 
-    pub fn sync(mut self) -> Ended {
+    pub fn sync(self) -> Ended {
         let mut linker = Linker::<State>::new(engine());
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
         offspring::add_to_linker(&mut linker).unwrap();
+        self.sync_linked(&linker)
+    }
+
+    /// Runs the guest with what a host linked.
+    pub fn sync_linked(mut self, linker: &Linker<State>) -> Ended {
         let mut run = || {
             use wasmtime_wasi::p2::bindings::sync::Command;
-            let command = Command::instantiate(&mut self.store, &self.component, &linker)?;
+            let command = Command::instantiate(&mut self.store, &self.component, linker)?;
             command.wasi_cli_run().call_run(&mut self.store)
         };
         let result = run();

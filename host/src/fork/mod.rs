@@ -79,6 +79,7 @@ use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::child::{Child, Origin};
 use crate::ctx::ProcessCtx;
+use crate::held::Narrowed;
 use crate::process::{Alive, ChildProcess, Counted};
 
 pub use runtime::Runtime;
@@ -174,7 +175,7 @@ impl ProcessCtx {
                     return Err(NotForked::ShutDown);
                 }
                 self.children.started(place, &process);
-                Ok(Forked::Parent(Child::new(process, Origin::Fork)))
+                Ok(Forked::Parent(Child::new(process, Origin::Fork, Narrowed::default())))
             }
         }
     }

@@ -286,6 +286,13 @@ impl Grant {
         deny(Rule::FileActions, format!("{word} for {program} {rule}"))
     }
 
+    /// The denial for a child outside of the group that its grant was narrowed to.
+    pub(crate) fn refuse_outside_group(&self) -> Denied {
+        let program = quoted(self.name());
+        let rule = "may be started in the group that it was narrowed to, and beneath it only";
+        deny(Rule::Group, format!("{program} {rule}"))
+    }
+
     pub(super) fn plan_attributes(&self, attributes: &Attributes) -> Result<Attributes, Denied> {
         let may = |attribute| self.get_attributes().any(|allowed| allowed == attribute);
         match chosen(attributes).find(|attribute| !may(*attribute)) {

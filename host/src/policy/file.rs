@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use offspring_spawn::Signal;
+use offspring_spawn::{Resource, Signal};
 use toml::de::DeTable;
 
 use super::apart_file::{APART, Keys};
@@ -12,6 +12,7 @@ use super::error::PolicyError;
 use super::grant::{Cwd, Grant};
 use super::invalid::Invalid;
 use super::limits::Limits;
+use super::narrow::Narrowing;
 use super::table::{Entry, Source, Value, entries};
 use super::text::quoted;
 use super::words::{Attribute, FileAction, RESOURCES};
@@ -104,15 +105,11 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
                 let cwd = value.word("\"preopens\" or an absolute path", cwd)?;
                 grant.cwd_found(cwd, value.location())
             }
-            "stdio" => grant.stdio(words(
-                value,
-                "\"null\", \"inherit\", \"piped\", \"file\" or \"terminal\"",
-                stdio::kind,
-            )?),
+            "stdio" => grant.stdio(words(value, STDIO, stdio::kind)?),
             "attributes" => grant.attributes(value.words(Attribute::ALL, Attribute::as_str)?),
             "file-actions" => grant.file_actions(value.words(FileAction::ALL, FileAction::as_str)?),
             "rlimits" => rlimits(grant, value)?,
-            "signals" => grant.signals(words(value, "a signal such as \"TERM\"", signal)?),
+            "signals" => grant.signals(words(value, SIGNAL, signal)?),
             "max-children" => grant.max_children(value.number(1)?),
             "spawns-per-second" => grant.spawns_per_second(value.number(1)?),
             "deadline" => grant.deadline(value.duration()?),
@@ -143,6 +140,59 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
     }
 }
 
+/// The keys of rules that narrow a grant.
+pub(super) const NARROW: &[&str] = &[
+    "args",
+    "env-allow",
+    "cwd",
+    "stdio",
+    "attributes",
+    "file-actions",
+    "rlimits",
+    "signals",
+    "max-children",
+    "spawns-per-second",
+    "deadline",
+    "detach",
+];
+
+/// Reads rules that narrow a grant.
+pub(super) fn narrowing(text: &str) -> Result<Narrowing, PolicyError> {
+    let source = Source { name: "rules", text };
+    let root = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+    let mut rules = Narrowing::default();
+    for entry in entries(source, root.get_ref()) {
+        let value = &entry.value;
+        match entry.key() {
+            "args" => rules.arguments = Some(arguments(value)?),
+            "env-allow" => rules.env_allow = Some(patterns(value)?),
+            "cwd" => {
+                rules.cwd = Some(value.word("\"none\"", |word| (word == "none").then_some(false))?)
+            }
+            "stdio" => rules.stdio = Some(words(value, STDIO, stdio::kind)?.into_iter().collect()),
+            "attributes" => {
+                let words = value.words(Attribute::ALL, Attribute::as_str)?;
+                rules.attributes = Some(words.into_iter().collect());
+            }
+            "file-actions" => {
+                let words = value.words(FileAction::ALL, FileAction::as_str)?;
+                rules.file_actions = Some(words.into_iter().collect());
+            }
+            "rlimits" => rules.rlimits = limited(value)?,
+            "signals" => rules.signals = Some(words(value, SIGNAL, signal)?.into_iter().collect()),
+            "max-children" => rules.max_children = Some(value.number(1)?),
+            "spawns-per-second" => rules.spawns_per_second = Some(value.number(1)?),
+            "deadline" => rules.deadline = Some(value.duration()?),
+            "detach" => rules.detach = Some(value.boolean()?),
+            _ => return Err(entry.unknown(NARROW)),
+        }
+    }
+    Ok(rules)
+}
+
+const STDIO: &str = "\"null\", \"inherit\", \"piped\", \"file\" or \"terminal\"";
+const SIGNAL: &str = "a signal such as \"TERM\"";
+
 fn cwd(word: &str) -> Option<Cwd> {
     match word {
         "preopens" => Some(Cwd::Preopens),
@@ -169,25 +219,36 @@ fn env_inherit(mut grant: Grant, list: &Value<'_>) -> Result<Grant, PolicyError>
 }
 
 fn env_allow(mut grant: Grant, list: &Value<'_>) -> Result<Grant, PolicyError> {
-    for pattern in list.list()? {
-        let parsed = pattern.string()?.parse::<EnvPattern>();
-        grant = grant.env_allow(parsed.map_err(|why| pattern.error(format!("`env-allow` {why}")))?);
+    for pattern in patterns(list)? {
+        grant = grant.env_allow(pattern);
     }
     Ok(grant)
 }
 
+fn patterns(list: &Value<'_>) -> Result<Vec<EnvPattern>, PolicyError> {
+    let parse = |pattern: &Value<'_>| {
+        let parsed = pattern.string()?.parse::<EnvPattern>();
+        parsed.map_err(|why| pattern.error(format!("`env-allow` {why}")))
+    };
+    list.list()?.iter().map(parse).collect()
+}
+
 fn rlimits(mut grant: Grant, table: &Value<'_>) -> Result<Grant, PolicyError> {
-    for entry in table.table()? {
-        let resource = RESOURCES.iter().find(|(_, word)| *word == entry.key());
-        grant = match resource {
-            Some((resource, _)) => grant.rlimit(*resource, entry.value.number(0)?),
-            None => {
-                let words: Vec<_> = RESOURCES.iter().map(|(_, word)| *word).collect();
-                return Err(entry.unknown(&words));
-            }
-        };
+    for (resource, most) in limited(table)? {
+        grant = grant.rlimit(resource, most);
     }
     Ok(grant)
+}
+
+fn limited(table: &Value<'_>) -> Result<Vec<(Resource, u64)>, PolicyError> {
+    let read = |entry: Entry<'_>| match RESOURCES.iter().find(|(_, word)| *word == entry.key()) {
+        Some((resource, _)) => Ok((*resource, entry.value.number(0)?)),
+        None => {
+            let words: Vec<_> = RESOURCES.iter().map(|(_, word)| *word).collect();
+            Err(entry.unknown(&words))
+        }
+    };
+    table.table()?.into_iter().map(read).collect()
 }
 
 /// What the words of a list stand for.

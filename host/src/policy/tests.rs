@@ -5,6 +5,7 @@ mod args;
 mod attributes;
 mod file;
 mod groups;
+mod narrow;
 mod random;
 
 use std::path::PathBuf;

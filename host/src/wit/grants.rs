@@ -1,10 +1,12 @@
 //! The interface `grants`.
 
 use offspring_spawn::Kernel;
+use wasmtime::component::Resource;
 
 use super::attributes::rlimit_kind;
 use super::convert::signal_name;
 use crate::bindings::grants::{self, Attributes, Features, FileActions, StdioKinds};
+use crate::held::HeldGrant;
 use crate::policy::{
     Arguments, Attribute, Cwd, FileAction, Grant, GrantGroup, StdioKinds as Kinds,
 };
@@ -13,6 +15,11 @@ use crate::view::ProcessCtxView;
 impl grants::Host for ProcessCtxView<'_> {
     fn get_grants(&mut self) -> wasmtime::Result<Vec<grants::Grant>> {
         Ok(self.ctx.policy.grants().iter().map(grant).collect())
+    }
+
+    fn open(&mut self, name: String) -> wasmtime::Result<Resource<HeldGrant>> {
+        self.limit_handles();
+        Ok(self.table.push(HeldGrant::new(name, &self.ctx.command_bytes))?)
     }
 
     fn get_groups(&mut self) -> wasmtime::Result<Vec<grants::Group>> {

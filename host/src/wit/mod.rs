@@ -8,6 +8,7 @@ mod convert_cgroup;
 mod errno;
 mod file_actions;
 mod fork;
+mod grant;
 mod grants;
 mod pidfd;
 mod pipe;

@@ -80,7 +80,10 @@ impl pidfd::HostPidfd for ProcessCtxView<'_> {
         let signal = signal(wanted).ok_or(ErrorCode::InvalidArgument)?;
         let group = matches!(scope, pidfd::SignalScope::Group);
         if let Origin::Grant(index) = child.origin()
-            && let Err(denied) = self.ctx.policy.grants()[index].check_signal(signal)
+            && let grant = &self.ctx.policy.grants()[index]
+            && let Err(denied) = grant
+                .check_signal(signal)
+                .and_then(|()| child.narrowed().check_signal(grant.name(), signal))
         {
             let refusal = Refusal::denied(denied.rule.as_str(), &denied.message);
             signaled(child, signal, group, Some(refusal));

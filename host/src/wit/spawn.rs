@@ -19,6 +19,7 @@ use crate::cgroup::Cgroup;
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::file_actions::{FileActions, number};
+use crate::held::HeldGrant;
 use crate::launch::{LaunchError, Launched, Prepared};
 use crate::pty::Pty;
 use crate::recorder::Recorder;
@@ -29,6 +30,12 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
         self.limit_handles();
         Ok(self.table.push(Command::new(program, &self.ctx.command_bytes))?)
+    }
+
+    fn from_grant(&mut self, grant: Resource<HeldGrant>) -> wasmtime::Result<Resource<Command>> {
+        self.limit_handles();
+        let command = Command::by(self.table.get(&grant)?, &self.ctx.command_bytes);
+        Ok(self.table.push(command)?)
     }
 
     fn args(&mut self, this: Resource<Command>, args: Vec<String>) -> Result<(), ErrorCodeFailure> {
@@ -234,9 +241,7 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
 
     fn group(&mut self, this: Resource<Command>, group: Resource<Cgroup>) -> wasmtime::Result<()> {
         let group = Arc::clone(self.table.get(&group)?.node());
-        let command = self.table.get_mut(&this)?;
-        command.request.group = Some(group.granted_name().to_owned());
-        command.group = Some(group);
+        self.table.get_mut(&this)?.set_group(group);
         Ok(())
     }
 

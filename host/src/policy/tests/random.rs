@@ -59,7 +59,7 @@ const KINDS: &[StdioKind] = &[
 ];
 const ACTIONS: &[FileAction] = &[FileAction::Pass, FileAction::Open, FileAction::Tcsetpgrp];
 
-fn grant(random: &mut Random, name: &str) -> Grant {
+pub(super) fn grant(random: &mut Random, name: &str) -> Grant {
     let mut grant = Grant::new(name, format!("/bin/{name}"))
         .arguments(random.pick(&[&Arguments::None, &Arguments::Any]).clone())
         .cwd(random.pick(&[&Cwd::Unset, &Cwd::Preopens, &Cwd::Fixed("/srv".into())]).clone())
@@ -84,7 +84,7 @@ fn grant(random: &mut Random, name: &str) -> Grant {
     }
 }
 
-fn request(random: &mut Random) -> Request {
+pub(super) fn request(random: &mut Random) -> Request {
     let request_actions = random.below(4) == 0;
     Request {
         program: random.pick(PROGRAMS).into(),
