@@ -41,6 +41,7 @@ mod pipe;
 mod policy;
 mod posix;
 mod pty;
+mod recipes;
 mod seen;
 mod sizes;
 mod slow;

@@ -17,6 +17,7 @@ use crate::run::{PATH, Run, grant};
 for_each_policy_program!(assert_test_exists);
 
 use crate::pinned::policy_pinned;
+use crate::recipes::policy_recipe;
 
 #[test]
 fn policy_rules() {
