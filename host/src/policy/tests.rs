@@ -4,8 +4,10 @@ mod apart;
 mod args;
 mod attributes;
 mod file;
+mod fuzz;
 mod groups;
 mod narrow;
+mod oracle;
 mod random;
 
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::fuzz::rounds;
 use super::random::{Random, grant, request};
 use crate::policy::file::NARROW;
 use crate::policy::*;
@@ -44,13 +45,12 @@ fn narrowing(random: &mut Random) -> Narrowing {
 
 #[test]
 fn nothing_is_widened() {
-    let mut random = Random(4);
     let (mut allowed, mut denied) = (0, 0);
-    for _ in 0..60_000 {
-        let policy = Policy::new().grant(grant(&mut random, "git")).unwrap();
-        let mut request = request(&mut random);
+    rounds(4, 40_000, |random| {
+        let policy = Policy::new().grant(grant(random, "git")).unwrap();
+        let mut request = request(random);
         request.program = "git".into();
-        let rules = [narrowing(&mut random), narrowing(&mut random)];
+        let rules = [narrowing(random), narrowing(random)];
         let plans =
             [&rules[..0], &rules[..1], &rules].map(|rules| policy.check_narrowed(&request, rules));
         assert_eq!(plans[0], policy.check(&request));
@@ -78,8 +78,8 @@ fn nothing_is_widened() {
             };
             assert_eq!(same, *wide);
         }
-    }
-    assert!(allowed > 1000 && denied > 150, "{allowed} {denied}");
+    });
+    assert!(allowed > 800 && denied > 100, "{allowed} {denied}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::attributes;
 use super::file::EVERYTHING;
+use super::fuzz::rounds;
 use crate::plan::{PlanCwd, PlanGroup};
 use crate::policy::*;
 use crate::request::{Attributes, Request, StdioKind};
@@ -122,15 +123,14 @@ fn attributes(random: &mut Random) -> Attributes {
 
 #[test]
 fn a_plan_has_nothing_that_was_not_granted() {
-    let mut random = Random(1);
     let mut planned = 0;
-    for _ in 0..60_000 {
+    rounds(1, 60_000, |random| {
         let mut policy = Policy::new();
         for name in ["git", "sh"] {
-            policy = policy.grant(grant(&mut random, name)).unwrap();
+            policy = policy.grant(grant(random, name)).unwrap();
         }
         policy.resolve_environment(|name| (name == "AB").then(|| "host".to_owned()));
-        let request = request(&mut random);
+        let request = request(random);
         let result = policy.check(&request);
         assert_eq!(result, policy.check(&request));
         if request.validate(&policy.get_limits()).is_ok() {
@@ -140,7 +140,7 @@ fn a_plan_has_nothing_that_was_not_granted() {
             let error = result.as_ref().err();
             assert_eq!(told, error.map(|denied| (denied.rule.as_str(), &*denied.message)));
         }
-        let Ok(plan) = result else { continue };
+        let Ok(plan) = result else { return };
         planned += 1;
 
         let grant = &policy.grants()[plan.grant];
@@ -188,30 +188,89 @@ fn a_plan_has_nothing_that_was_not_granted() {
         for deadline in [grant.get_deadline(), request.deadline].into_iter().flatten() {
             assert!(plan.deadline.is_some_and(|planned| planned <= deadline));
         }
-    }
+    });
     assert!(planned > 500, "{planned} plans are too few to show anything");
+}
+
+/// Files to begin with, for the parser: what it has to know, and what it once did
+/// not.
+const CORPUS: &[&str] = &[
+    EVERYTHING,
+    include_str!("corpus/ambiguous.toml"),
+    include_str!("corpus/bom-and-crlf.toml"),
+    include_str!("corpus/groups.toml"),
+    include_str!("corpus/nested.toml"),
+    include_str!("corpus/odd.toml"),
+    include_str!("corpus/slots.toml"),
+];
+
+/// Reads a file, which must come to an end that people can use.
+fn read(text: &str) -> bool {
+    let results = [
+        Policy::parse("p", text).map(drop),
+        // The same for what a guest may say, of the first program in it.
+        Narrowing::parse(text).map(drop),
+    ];
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        let location = error.location().expect("every mistake stands somewhere");
+        let line = text.split('\n').nth(location.line - 1).unwrap();
+        assert!((1..=line.chars().count() + 1).contains(&location.column), "{error}\n{text}");
+        assert!(!error.to_string().contains(char::is_control), "{error}\n{text}");
+        assert!(error.to_string().len() < 2000, "{error}");
+    }
+    results[0].is_ok()
+}
+
+#[test]
+fn the_corpus_is_read_or_refused() {
+    let read: Vec<bool> = CORPUS.iter().map(|text| read(text)).collect();
+    assert_eq!(read, [true, false, true, true, false, true, true]);
 }
 
 #[test]
 fn a_damaged_file_is_read_or_refused_in_one_line() {
-    let mut random = Random(2);
     let pieces = [
-        "\"", "'", "[", "]", "{", "}", "=", ".", ",", "\n", "\r", "\0", "é", "1", "#", "*",
-        "\\u0000", "\u{feff}",
+        "\"",
+        "'",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ".",
+        ",",
+        "\n",
+        "\r",
+        "\0",
+        "é",
+        "1",
+        "#",
+        "*",
+        "\\u0000",
+        "\u{feff}",
+        "options",
+        "prefix = '-', ",
+        "[[[[",
+        "rest",
+        "9223372036854775808",
     ];
-    for _ in 0..20_000 {
-        let mut text: Vec<char> = EVERYTHING.chars().collect();
+    rounds(2, 20_000, |random| {
+        let mut text: Vec<char> = random.pick(CORPUS).chars().collect();
         for _ in 0..=random.below(3) {
             let start = random.below(text.len());
             let end = text.len().min(start + random.below(4));
             text.splice(start..end, random.pick(&pieces).chars());
         }
-        let text: String = text.into_iter().collect();
-        if let Err(error) = Policy::parse("p", &text) {
-            let location = error.location().expect("every mistake stands somewhere");
-            let line = text.split('\n').nth(location.line - 1).unwrap();
-            assert!((1..=line.chars().count() + 1).contains(&location.column), "{error}\n{text}");
-            assert!(!error.to_string().contains(char::is_control), "{error}\n{text}");
-        }
+        read(&text.into_iter().collect::<String>());
+    });
+}
+
+/// Brackets within brackets are refused before the stack is used up.
+#[test]
+fn depth_is_bounded() {
+    for (open, close) in [("[", "]"), ("{ options = [", "] }"), ("[{ options = [", "] }]")] {
+        let text = format!("args = {}{}", open.repeat(5000), close.repeat(5000));
+        assert!(!read(&text));
     }
+    assert!(!read(&format!("{} = 1", vec!["a"; 5000].join("."))));
 }
