@@ -252,7 +252,7 @@ impl Granted {
                 ProgramError::Content { .. } => grant.sha256_location().cloned(),
                 _ => grant.location().cloned(),
             },
-            error,
+            error: Box::new(error),
         })?;
         let apart = separation.of(grant)?;
         let cwd = match grant.get_cwd() {

@@ -28,7 +28,7 @@ pub enum BuildError {
         /// Where the policy file says so.
         location: Option<Location>,
         /// Why.
-        error: ProgramError,
+        error: Box<ProgramError>,
     },
     /// There is no memory to count forks in.
     #[error("cannot count forks: {0}")]
