@@ -13,7 +13,7 @@ const NEVER: &[(&str, &str)] = &[
     (
         "the dynamic loader and the C library load code and data from where it says",
         "LD_* DYLD_* GLIBC_TUNABLES GCONV_PATH GETCONF_DIR LOCPATH NLSPATH TZDIR MALLOC_* _RJEM_* \
-         *SAN_OPTIONS *_SYMBOLIZER_PATH",
+         *SAN_OPTIONS *_SYMBOLIZER_PATH XLOCALEDIR",
     ),
     (
         "it changes where names are looked up on the network",
@@ -32,7 +32,19 @@ const NEVER: &[(&str, &str)] = &[
         "it names a program that other programs run",
         "*EDITOR VISUAL *PAGER *BROWSER *ASKPASS *_RSH SVN_SSH RSYNC_* LESS* FZF_* TAR_OPTIONS \
          RIPGREP_CONFIG_PATH GNUPGHOME KUBECONFIG AWS_CONFIG_FILE DOCKER_* DBUS_*_ADDRESS VIMINIT \
-         EXINIT EMACSLOADPATH TERMCAP TERMINFO* TERMPATH",
+         EXINIT EMACSLOADPATH TERMCAP TERMINFO* TERMPATH VIM VIMRUNTIME NVIM_* INPUTRC SCREENRC \
+         GROFF_* MANROFFOPT CCACHE_* SCCACHE_* DISTCC_* WGETRC CURL_HOME PSQLRC PGSERVICEFILE \
+         PGSYSCONFDIR MYSQL_HOME ACKRC ACK_OPTIONS BAT_CONFIG_PATH ZIPOPT UNZIP UNZIPOPT WINE*",
+    ),
+    (
+        "programs write where it says, whatever else they were told",
+        "GCOV_PREFIX* GMON_OUT_PREFIX LLVM_PROFILE_FILE SSLKEYLOGFILE NODE_V8_COVERAGE \
+         SQLITE_HISTORY",
+    ),
+    (
+        "programs trust whom it names",
+        "SSL_CERT_* CURL_CA_BUNDLE REQUESTS_CA_BUNDLE NODE_EXTRA_CA_CERTS \
+         NODE_TLS_REJECT_UNAUTHORIZED GIT_SSL_*",
     ),
     (
         "git runs commands, hooks or settings that it names, or writes where it says",
@@ -45,7 +57,7 @@ const NEVER: &[(&str, &str)] = &[
         "NODE_OPTIONS NODE_PATH NODE_REPL_EXTERNAL_MODULE ELECTRON_* BUN_* DENO_* PYTHON* PERL* \
          RUBY* GEM_* BUNDLE* PHPRC PHP_INI_* LUA_* JULIA_* TCL* R_* ERL_* GHCRTS AWKPATH \
          AWKLIBPATH JAVA_* _JAVA_* JDK_* CLASSPATH *JAVA_OPTS MAVEN_* GRADLE_* DOTNET_* CORECLR_* \
-         COMPlus_* COR_*",
+         COMPlus_* COR_* ELIXIR_ERL_OPTIONS GHC_PACKAGE_PATH CAML* OCAML* MONO_* TS_NODE_*",
     ),
     (
         "a compiler or a build tool runs what it names",
@@ -53,7 +65,8 @@ const NEVER: &[(&str, &str)] = &[
          CARGO_ENCODED_* CARGO_TARGET_*_LINKER CARGO_TARGET_*_RUNNER CARGO_TARGET_*FLAGS \
          CARGO_REGISTR* CARGO_SOURCE_* GOFLAGS GOENV GOROOT GOPATH GOTOOLCHAIN CGO_* CC CXX CPP AR \
          AS LD CFLAGS CPPFLAGS CXXFLAGS LDFLAGS COMPILER_PATH GCC_* CPATH *_INCLUDE_PATH \
-         LIBRARY_PATH PKG_CONFIG* MAKE MAKEFILES *MAKEFLAGS MFLAGS CMAKE_* NIX_*",
+         LIBRARY_PATH PKG_CONFIG* MAKE MAKEFILES *MAKEFLAGS MFLAGS CMAKE_* NIX_* ACLOCAL_PATH \
+         AUTOCONF AUTOM4TE YACC LEX M4PATH TEXINPUTS TEXMF* openout_any shell_escape",
     ),
     (
         "a package manager fetches and runs code from where it says",
@@ -62,7 +75,9 @@ const NEVER: &[(&str, &str)] = &[
     (
         "a library loads modules from where it says",
         "OPENSSL_* KRB5* SASL_PATH GTK* GIO_* GST_* QT_* QML* VK_* LIBGL_* OCL_ICD_* LADSPA_PATH \
-         LV2_PATH FREI0R_PATH MAGICK_*",
+         LV2_PATH FREI0R_PATH MAGICK_* GDK_PIXBUF_* GS_LIB GS_OPTIONS GDAL_DRIVER_PATH ALSA_CONFIG_* \
+         SDL_DYNAMIC_API OMP_TOOL_LIBRARIES LIBOMPTARGET_* HSA_TOOLS_LIB LIBMYSQL_PLUGINS \
+         FONTCONFIG_*",
     ),
 ];
 
@@ -117,7 +132,9 @@ mod tests {
             RUBYOPT RUBYLIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH \
             RUSTC RUSTC_WRAPPER CARGO_BUILD_RUSTC_WRAPPER \
             CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER GOFLAGS MAKEFLAGS CC \
-            npm_config_script_shell OPENSSL_CONF";
+            npm_config_script_shell OPENSSL_CONF GROFF_COMMAND_PREFIX CCACHE_PREFIX WGETRC \
+            OMP_TOOL_LIBRARIES GDK_PIXBUF_MODULE_FILE GS_OPTIONS GCOV_PREFIX SSLKEYLOGFILE \
+            SSL_CERT_FILE GIT_SSL_NO_VERIFY CAML_LD_LIBRARY_PATH ELIXIR_ERL_OPTIONS";
         for name in names.split_whitespace() {
             assert!(reason(name).is_some(), "{name}");
         }
@@ -126,7 +143,7 @@ mod tests {
     #[test]
     fn not_never() {
         let names = "CI LANG LC_ALL TZ TERM USER TMPDIR NO_COLOR DEBUG HTTP_PROXY \
-            OLD_LD LDA_X ld_preload ENVIRONMENT MY_PATH MY_ENV NODE_ENV RUST_LOG RUST_BACKTRACE \
+            OLD_LD LDA_X SSL_MODE VIMEO GS_X ld_preload ENVIRONMENT MY_PATH MY_ENV NODE_ENV RUST_LOG RUST_BACKTRACE \
             CARGO_TERM_COLOR CARGO_TARGET_DIR \
             GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL GIT_TERMINAL_PROMPT";
         for name in names.split_whitespace().chain([""]) {
