@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
 use offspring_spawn::{Errno, SpawnError, Stage, Stdio};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::fcntl_dupfd_cloexec;
 use wasmtime_wasi::FsPerms;
 
@@ -180,15 +180,19 @@ impl Command {
         view: Option<&GuestView>,
     ) -> Result<(), LaunchError> {
         for (number, given) in &self.passed {
-            let fd = match given {
-                Given::Pipe(pipe) => duplicate(pipe),
-                Given::File(file) => duplicate(file),
+            let at = |errno| SpawnError { stage: Stage::Passed(number.unsigned_abs()), errno };
+            let fd = match (given, view) {
+                (Given::Pipe(pipe), _) => duplicate(pipe),
+                // Its own would lead out of the view.
+                (Given::File(file), Some(view)) if is_directory(file).map_err(at)? => {
+                    let path = view.find(file).map_err(at)?;
+                    engine.pass_directory(path, *number).map_err(at)?;
+                    continue;
+                }
+                (Given::File(file), _) => duplicate(file),
             };
             let fd = fd.map_err(LaunchError::Descriptors)?;
-            engine.pass(fd, *number).map_err(|errno| SpawnError {
-                stage: Stage::Passed(number.unsigned_abs()),
-                errno,
-            })?;
+            engine.pass(fd, *number).map_err(at)?;
         }
         engine.file_actions(self.actions.to_engine(view)?);
         Ok(())
@@ -245,6 +249,11 @@ impl Command {
             }
         })
     }
+}
+
+fn is_directory(file: &File) -> Result<bool, Errno> {
+    let mode = fstat(file)?.st_mode;
+    Ok(FileType::from_raw_mode(mode) == FileType::Directory)
 }
 
 /// A descriptor for the engine, behind the standard streams, where it wants it.

@@ -61,10 +61,15 @@ impl GuestView {
     /// # Errors
     /// `EXDEV` when it is not there.
     pub(crate) fn directory(&self, held: impl AsFd) -> Result<Directory, Errno> {
+        Directory::at(self.find(held)?)
+    }
+
+    /// The same as a path.
+    pub(crate) fn find(&self, held: impl AsFd) -> Result<PathBuf, Errno> {
         let link = format!("/proc/self/fd/{}", held.as_fd().as_raw_fd());
         let path = read_link(link).map_err(|error| Errno::from_io_error(&error));
         let path = path.map_err(|errno| errno.unwrap_or(Errno::NOENT))?;
-        Directory::at(self.view.find(path).ok_or(Errno::XDEV)?)
+        self.view.find(path).ok_or(Errno::XDEV)
     }
 }
 

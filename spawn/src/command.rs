@@ -3,6 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -66,6 +67,8 @@ pub struct Command {
     pub(crate) cwd: Option<Directory>,
     pub(crate) cgroup: Option<Arc<OwnedFd>>,
     pub(crate) passed: Vec<(Arc<OwnedFd>, RawFd)>,
+    /// Directories of the child's, by their paths, and their numbers.
+    pub(crate) opened: Vec<(CString, RawFd)>,
     pub(crate) actions: FileActions,
     pub(crate) attributes: Attributes,
     pub(crate) sandbox: Option<Sandbox>,
@@ -84,6 +87,7 @@ impl Command {
             cwd: None,
             cgroup: None,
             passed: Vec::new(),
+            opened: Vec::new(),
             actions: FileActions::new(),
             attributes: Attributes::default(),
             sandbox: None,
@@ -165,6 +169,24 @@ impl Command {
         number: RawFd,
     ) -> Result<&mut Command, Errno> {
         self.passed.push((fd.into(), action::check(number)?));
+        Ok(self)
+    }
+
+    /// Passes the directory that is at this path for the child, in its
+    /// [view](crate::View) if it has one, as this number, open for reading. The path
+    /// must be trusted, as in [`Directory::at`].
+    ///
+    /// # Errors
+    /// `EBADF` when the number is negative or not below the soft limit of open
+    /// files, `EINVAL` for a path with a NUL byte. At a spawn, those of open(2), at
+    /// [`Stage::Passed`].
+    pub fn pass_directory(
+        &mut self,
+        path: impl AsRef<Path>,
+        number: RawFd,
+    ) -> Result<&mut Command, Errno> {
+        let path = CString::new(path.as_ref().as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
+        self.opened.push((path, action::check(number)?));
         Ok(self)
     }
 

@@ -203,12 +203,15 @@ impl Prepared {
             user_namespace,
             mount_namespace,
         ];
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             places: streams.zip(0..).chain(passed).collect(),
             hidden: hidden.into_iter().chain(directories()).flatten().collect(),
             scripts,
             named: command.actions.iter().flat_map(Action::named).collect(),
         };
+        for (_, number) in &command.opened {
+            wanted.named.push(*number);
+        }
         let layout = Layout::new(&wanted);
         let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
         let needed = wanted.places.iter().map(|(source, _)| *source);
@@ -240,6 +243,7 @@ impl Prepared {
             sandbox: command.sandbox.as_ref().map(Sandbox::measures),
             ruleset: find(ruleset),
             parent_pidfd: find(parent),
+            opened: &command.opened,
             actions: command.actions.iter().zip(directories().map(find)).collect(),
             clear_handlers: kernel.method == Method::Clone,
             argv: match command.program.interpreted(&layout.scripts) {

@@ -93,6 +93,31 @@ fn our_directories_lead_out_and_are_refused() {
 }
 
 #[test]
+fn directories_of_the_view_can_be_passed() {
+    if !can_make("directories_of_the_view_can_be_passed") {
+        return;
+    }
+    let place = place(&["source/below"]);
+    let mut view = usual();
+    view.show(&place, "source", "/src", ViewAccess::Read);
+    // The lowest number there is, and one that is far away.
+    let mut command = seeing(
+        &view,
+        "for fd in 3 40; do ls /proc/self/fd/$fd/; done; cd -P /proc/self/fd/40/..; pwd -P",
+    );
+    command.pass_directory("/src", 3).unwrap().pass_directory("/src/below", 40).unwrap();
+    assert_eq!(text(&mut command), "below\n/src\n");
+    for (path, errno) in [("/missing", Errno::NOENT), ("/etc/passwd", Errno::NOTDIR)] {
+        let mut command = seeing(&view, "exit 0");
+        command.pass_directory(path, 5).unwrap();
+        assert_eq!(error_of(&command), (Stage::Passed(5), errno), "{path}");
+    }
+    let mut command = seeing(&view, "exit 0");
+    assert_eq!(command.pass_directory("/", -1).unwrap_err(), Errno::BADF);
+    assert_eq!(command.pass_directory("\0", 5).unwrap_err(), Errno::INVAL);
+}
+
+#[test]
 fn file_actions_open_what_is_in_the_view() {
     if !can_make("file_actions_open_what_is_in_the_view") {
         return;

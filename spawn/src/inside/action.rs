@@ -54,6 +54,20 @@ pub(super) fn act(
     }
 }
 
+/// Opens a directory as this number, to stay open.
+pub(super) fn open_directory(path: &CStr, number: RawFd, stage: Stage) -> Result<(), SpawnError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let args = [word(AT_FDCWD), path.as_ptr() as usize, flags.bits() as usize, 0, 0];
+    let opened = call(stage, nr::OPENAT, args)?;
+    match i32::try_from(opened) {
+        Ok(fd) if fd != number => {
+            duplicate(stage, fd, number, OFlags::empty())?;
+            call(stage, nr::CLOSE, [opened, 0, 0, 0, 0]).map(drop)
+        }
+        Ok(_) | Err(_) => keep_open(stage, number),
+    }
+}
+
 /// Closes a descriptor; only a number that none can have is an error.
 fn close(fd: RawFd, stage: Stage) -> Result<(), SpawnError> {
     match call(stage, nr::CLOSE, [word(fd), 0, 0, 0, 0]) {

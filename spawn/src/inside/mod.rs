@@ -22,7 +22,7 @@ mod signals;
 mod table;
 mod view;
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,6 +89,8 @@ pub(crate) struct Orders<'a> {
     pub(crate) sandbox: Option<&'a Measures>,
     /// Landlock's rules for it, or [`NO_FD`].
     pub(crate) ruleset: RawFd,
+    /// Directories to open by the child's own paths, and their numbers.
+    pub(crate) opened: &'a [(CString, RawFd)],
     /// Every action, and its directory or [`NO_FD`].
     pub(crate) actions: Vec<(&'a Action, RawFd)>,
     /// Whether signal handlers are still those of the parent.
@@ -164,6 +166,9 @@ fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
         sandbox::bound(measures)?;
     }
     attributes::set(orders)?;
+    for (path, number) in orders.opened {
+        action::open_directory(path, *number, Stage::Passed(number.cast_unsigned()))?;
+    }
     for (index, (action, directory)) in (0..).zip(&orders.actions) {
         action::act(orders, action, *directory, Stage::FileAction(index))?;
     }
