@@ -13,6 +13,8 @@
 
 use std::fs;
 use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::thread::gettid;
@@ -41,22 +43,38 @@ pub(super) struct Thread {
     robust_size: usize,
 }
 
+/// How long to wait for children that were just made to have memory of their
+/// own.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Whether this process has one thread, and its memory for itself.
 pub(super) fn is_alone() -> Result<bool, ForkError> {
-    // The kernel does nothing but look: it refuses to unshare what is shared.
-    // SAFETY: the only argument is a number.
-    let answer = unsafe { sys::call(nr::UNSHARE, [CLONE_VM, 0, 0, 0, 0]) };
-    match sys::result(answer) {
-        Ok(_) => Ok(true),
-        Err(Errno::INVAL) => Ok(false),
-        // A sandbox that does not let us ask.
-        Err(_) => match fs::read_dir("/proc/self/task") {
-            Ok(tasks) => Ok(tasks.count() == 1),
-            Err(error) => {
-                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-                Err(Unforkable::Proc(errno).into())
+    let start = Instant::now();
+    loop {
+        // The kernel does nothing but look: it refuses to unshare what is shared.
+        // SAFETY: the only argument is a number.
+        let answer = unsafe { sys::call(nr::UNSHARE, [CLONE_VM, 0, 0, 0, 0]) };
+        match sys::result(answer) {
+            Ok(_) => return Ok(true),
+            // The kernel wakes the parent of a child that executes a program
+            // a moment before it takes the parent's memory from the child.
+            Err(Errno::INVAL) if start.elapsed() < PATIENCE && has_one_thread() == Ok(true) => {
+                thread::yield_now();
             }
-        },
+            Err(Errno::INVAL) => return Ok(false),
+            // A sandbox that does not let us ask.
+            Err(_) => return has_one_thread(),
+        }
+    }
+}
+
+fn has_one_thread() -> Result<bool, ForkError> {
+    match fs::read_dir("/proc/self/task") {
+        Ok(tasks) => Ok(tasks.count() == 1),
+        Err(error) => {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            Err(Unforkable::Proc(errno).into())
+        }
     }
 }
 
