@@ -1,7 +1,9 @@
 //! What the command line grants.
 
+use std::sync::Arc;
+
 use offspring::ProcessCtx;
-use offspring::cgroup::Place;
+use offspring::cgroup::{LEAF, Place};
 use offspring::policy::{Grant, Policy};
 
 use crate::args::{Directory, RunArgs, Variable};
@@ -32,8 +34,9 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     }
     // The guest runs on the main thread, which lives as long as we do.
     let mut builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
-    if let Ok(place) = Place::find() {
-        builder = builder.own_groups(place);
+    let place = Place::find().ok();
+    if let Some(place) = &place {
+        builder = builder.own_groups(Arc::clone(place));
     }
     let name = args.component.file_name().unwrap_or(args.component.as_os_str());
     builder = builder.name(name.to_string_lossy());
@@ -43,5 +46,13 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     for Directory { host, guest, perms } in &args.dir {
         builder = builder.preopened_dir(host, guest, *perms);
     }
-    Ok(builder.build()?)
+    let context = builder.build()?;
+    if let Some(place) = place.filter(|place| place.has_moved()) {
+        eprintln!(
+            "offspring: moved into {}, because a cgroup with processes of its own can give no \
+             controllers to others",
+            place.path().join(LEAF).display()
+        );
+    }
+    Ok(context)
 }

@@ -106,6 +106,19 @@ fn g5_a_group_in_a_bad_state_is_not_a_kernel_without_groups() {
 }
 
 #[test]
+fn a_group_that_gives_controllers_takes_nobody_in() {
+    let name = "a_group_that_gives_controllers_takes_nobody_in";
+    let Some(group) = Cgroup::new(name) else {
+        return;
+    };
+    if fs::write(group.file("cgroup.subtree_control"), "+memory").is_err() {
+        return skip(name, "there is no controller memory");
+    }
+    let error = support::error_of(where_am_i().cgroup(group.directory()));
+    assert_eq!(error, (Stage::Cgroup, Errno::BUSY));
+}
+
+#[test]
 fn cg_2_what_is_no_cgroup() {
     isolated(|| {
         let place = Place::new();

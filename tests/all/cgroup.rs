@@ -1,16 +1,22 @@
 //! Cgroups: what needs no controllers runs wherever the host may make any; the
 //! limits, where there are controllers too, as in the machine of `cargo vm`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use offspring::cgroup::Place;
+use offspring::cgroup;
 use offspring::policy::{Grant, GrantGroup, Group, Limits, Policy};
 use offspring::{Controller, ProcessCtx};
-use offspring_spawn::{Limit, Setting};
+use offspring_spawn::{Cgroup, CgroupMount, Device, IoMax, Limit, Setting};
 use offspring_tests::*;
 
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
+use crate::place::Place;
 use crate::run::{Run, grant};
 use crate::runtime::everywhere;
 
@@ -18,7 +24,7 @@ for_each_cgroup_program!(assert_test_exists);
 
 /// Whether this machine has what a test needs; if not, it is skipped.
 pub fn has(test: &str, controllers: &[Controller]) -> bool {
-    let place = match Place::find() {
+    let place = match cgroup::Place::find() {
         Ok(place) => place,
         Err(no_place) => {
             skip(test, no_place);
@@ -76,7 +82,7 @@ fn cgroup_without() {
     if !has(name, &[]) {
         return;
     }
-    match Place::find().unwrap().controllers().enabled().is_empty() {
+    match cgroup::Place::find().unwrap().controllers().enabled().is_empty() {
         true => everywhere(|| Run::new(CGROUP_WITHOUT).policy(policy(&[]))),
         false => skip(name, "there are controllers"),
     }
@@ -104,8 +110,138 @@ fn cgroup_pids() {
 #[test]
 fn cgroup_cpu() {
     if has("cgroup_cpu", &[Controller::Cpu, Controller::Cpuset]) {
-        everywhere(|| Run::new(CGROUP_CPU).policy(policy(&["sh"])));
+        let cpus = thread::available_parallelism().unwrap().to_string();
+        everywhere(|| Run::new(CGROUP_CPU).policy(policy(&["cat", "sh"])).args(&[&cpus]));
     }
+}
+
+#[test]
+fn cgroup_io() {
+    let name = "cgroup_io";
+    if !has(name, &[Controller::Io]) {
+        return;
+    }
+    let Some((path, [major, minor])) = block_device() else {
+        return skip(name, "there is no block device that may be read");
+    };
+    let device = Device { major: 0, minor: 0 };
+    let read_bytes = Some(Limit::At(64 << 10));
+    let max = IoMax { device, read_bytes, write_bytes: None, reads: None, writes: None };
+    let policy = Policy::new().group(Group::new("build").io_max(&path, max)).unwrap();
+    let policy = policy.group(Group::new("other")).unwrap();
+    let dd = |name, group: &str| {
+        Grant::permissive(name, "dd").group(GrantGroup::Named(group.to_owned()))
+    };
+    let run = Run::new(CGROUP_IO).policy(policy);
+    let run = run.grant(dd("dd", "build")).grant(dd("dd-other", "other"));
+    run.args(&[&major, &minor, path.to_str().unwrap()]).sync().success();
+}
+
+/// A device that this user may read, and its numbers.
+fn block_device() -> Option<(PathBuf, [String; 2])> {
+    let devices = fs::read_dir("/sys/block").ok()?.flatten();
+    devices.map(|device| device.path()).find_map(|device| {
+        let path = Path::new("/dev").join(device.file_name()?);
+        File::open(&path).ok()?;
+        let numbers = fs::read_to_string(device.join("dev")).ok()?;
+        let (major, minor) = numbers.trim().split_once(':')?;
+        Some((path, [major.to_owned(), minor.to_owned()]))
+    })
+}
+
+/// Whom the host is when it must not be root.
+const USER: u32 = 54_321;
+
+/// Runs a guest in a host that is an ordinary user with a cgroup of its own, in
+/// which root does what the guest asks for.
+fn with_root_outside(test: &str, parts: &[&str]) {
+    let own = match Cgroup::own() {
+        Ok(own) if rustix::process::geteuid().is_root() => own,
+        _ => return skip(test, "only root can give a cgroup and take it again"),
+    };
+    let name = format!("offspring-{test}-{}", std::process::id());
+    let Ok(group) = own.create(&name) else {
+        return skip(test, "cannot make a cgroup");
+    };
+    let path = CgroupMount::own().unwrap().path().join(&name);
+    for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+        chown(path.join(file), Some(USER), Some(USER)).unwrap();
+    }
+    group.join().unwrap();
+    let place = Place::new();
+    // Compiled before, by this thread.
+    let guest = Run::new(CGROUP_OUTSIDE).policy(policy(&["cat"])).allow(&["sh"]);
+    let guest = guest.args(&[&[place.root().to_str().unwrap()], parts].concat());
+    // One thread is the user; the others stay root.
+    let (sender, printed) = channel();
+    let guest = thread::spawn(move || {
+        let user = rustix::process::Uid::from_raw(USER);
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        let ready = guest.ready();
+        sender.send(ready.stdout()).unwrap();
+        ready.sync()
+    });
+    let printed = printed.recv().unwrap();
+    let mut done = 0;
+    while !guest.is_finished() {
+        if let Some(asked) = printed.text().lines().nth(done) {
+            meddle(&path, asked);
+            fs::write(place.path(asked), "").unwrap();
+            done += 1;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let ended = guest.join().unwrap();
+    own.join().unwrap();
+    own.remove_tree(&name, Duration::from_secs(60)).unwrap();
+    ended.success();
+    assert_eq!(done > 0, !parts.is_empty());
+}
+
+/// Does to a group of the guest's what it asks for: `take a`.
+fn meddle(beneath: &Path, asked: &str) {
+    let (what, name) = asked.split_once(' ').unwrap();
+    let group = find(beneath, &format!("group.{name}")).unwrap();
+    let files = || fs::read_dir(&group).unwrap().map(|entry| entry.unwrap().path());
+    let give =
+        |user| files().chain([group.clone()]).for_each(|path| chown(path, user, user).unwrap());
+    match what {
+        "take" => give(Some(0)),
+        "give" => give(Some(USER)),
+        "remove" => fs::remove_dir(&group).unwrap(),
+        "limit" => fs::write(group.join("cgroup.max.descendants"), "0").unwrap(),
+        "thread" => fs::write(group.join("cgroup.type"), "threaded").unwrap(),
+        _ => panic!("{asked}"),
+    }
+}
+
+/// A directory of this name, somewhere beneath another.
+fn find(beneath: &Path, name: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(beneath).ok()?.flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).find_map(|path| match path.file_name()? == name {
+        true => Some(path),
+        false => find(&path, name),
+    })
+}
+
+#[test]
+fn cgroup_outside() {
+    isolated(|| {
+        with_root_outside("cgroup_outside", &["not-delegated", "gone", "limit-reached"]);
+    });
+}
+
+#[test]
+fn cgroup_outside_threaded() {
+    isolated(|| {
+        let name = "cgroup_outside_threaded";
+        // Controllers such as memory are for groups of processes only.
+        let controllers = Cgroup::own().and_then(|own| own.controllers());
+        match controllers.is_ok_and(|controllers| controllers.is_empty()) {
+            true => with_root_outside(name, &["invalid-domain"]),
+            false => skip(name, "there are controllers"),
+        }
+    });
 }
 
 /// After the store is gone, so are its groups, and when nobody has any, so is
@@ -117,15 +253,15 @@ fn no_group_is_left() {
             return;
         }
         Run::new(CGROUP_TREE).policy(policy(&["cat", "sh"])).sync().success();
-        let place = Place::find().unwrap();
+        let place = cgroup::Place::find().unwrap();
         let path = place.path();
         let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());
         let groups = entries.filter(|entry| entry.file_type().unwrap().is_dir());
         let names: Vec<_> = groups.map(|group| group.file_name()).collect();
-        // One that this process had to move into stays until it ends.
+        // The one that this process had to move into is there as long as the place.
         assert!(names.iter().all(|name| name == "host"), "{names:?}");
         drop(place);
-        assert_eq!(path.exists(), !names.is_empty());
+        assert!(!path.exists());
     });
 }
 

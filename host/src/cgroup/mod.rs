@@ -14,7 +14,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use controllers::{Controllers, Lack};
+pub use controllers::{Controllers, LEAF, Lack};
 pub use group::Cgroup;
 pub(crate) use group::{Node, NotMade};
 pub(crate) use groups::{Groups, Leaf};

@@ -54,6 +54,10 @@ impl Place {
         let own = Cgroup::open(mount.path()).map_err(refused)?;
         sweep(&own);
         let locked = Locked::create(&own).map_err(refused)?;
+        if locked.cgroup.is_invalid_domain().map_err(refused)? {
+            let _ = own.remove_child(&locked.name);
+            return Err(NoPlace::Threaded { path: mount.path().to_owned() });
+        }
         let (controllers, next) = (OnceLock::new(), AtomicU64::new(0));
         Ok(Place { mount, own, locked, controllers, next })
     }
@@ -68,9 +72,15 @@ impl Place {
     /// Where that needs this process to leave the cgroup that it is in, because
     /// one with controllers enabled beneath it can have no processes, it moves
     /// into a leaf of the place. It does so only if it is alone there and the
-    /// cgroup was given to it.
+    /// cgroup was given to it, and moves back when nobody uses the place any more.
     pub fn controllers(&self) -> &Controllers {
         self.controllers.get_or_init(|| Controllers::enable(&self.mount, &self.own, self.cgroup()))
+    }
+
+    /// Whether this process had to move into a leaf of the place, see
+    /// [`Place::controllers`].
+    pub fn has_moved(&self) -> bool {
+        self.controllers.get().is_some_and(Controllers::moved)
     }
 
     pub(super) fn cgroup(&self) -> &Cgroup {
@@ -90,7 +100,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // We may be in it ourselves; then the next start removes it.
+        if let Some(controllers) = self.controllers.get() {
+            controllers.undo(&self.own, self.cgroup());
+        }
         let _ = self.own.remove_child(&self.locked.name);
     }
 }
@@ -104,6 +116,12 @@ pub enum NoPlace {
     NotMounted,
     /// The cgroup that we are in belongs to somebody else.
     NotDelegated {
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// The cgroup that we are in is, or lies beneath, a threaded one, and no
+    /// process can be started beneath it.
+    Threaded {
         /// Its directory.
         path: PathBuf,
     },
@@ -139,11 +157,15 @@ impl NoPlace {
             NoPlace::NotMounted if systemd => {
                 Some("boot with `systemd.unified_cgroup_hierarchy=1`".to_owned())
             }
-            NoPlace::NotMounted => Some(
-                "mount them, as root: `mount -t cgroup2 none /sys/fs/cgroup`, or another directory \
-                 where that one is in use"
+            // Beside those of version 1.
+            NoPlace::NotMounted if has_version_1() => Some(
+                "mount them, as root: `mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none \
+                 /sys/fs/cgroup/unified`"
                     .to_owned(),
             ),
+            NoPlace::NotMounted => {
+                Some("mount them, as root: `mount -t cgroup2 none /sys/fs/cgroup`".to_owned())
+            }
             NoPlace::NotDelegated { .. } if systemd => Some(
                 "run it in a scope of its own: `systemd-run --user --scope -p Delegate=yes \
                  offspring ...`, or set `Delegate=yes` in the unit of the service"
@@ -159,6 +181,11 @@ impl NoPlace {
                     user = rustix::process::getuid().as_raw(),
                 ))
             }
+            NoPlace::Threaded { path } => Some(format!(
+                "start it in another cgroup, or take those controllers away beneath this one that \
+                 make it so, as root: `echo \"-cpu -cpuset -pids\" > {}/cgroup.subtree_control`",
+                path.display()
+            )),
             NoPlace::ReadOnly { .. } => Some(
                 "give the container a writable view of its own cgroup: `podman run \
                  --cgroupns=private --security-opt unmask=/sys/fs/cgroup`, or `docker run \
@@ -179,6 +206,9 @@ impl fmt::Display for NoPlace {
             NoPlace::NotMounted => f.write_str("no cgroups of version 2 are mounted"),
             NoPlace::NotDelegated { path } => {
                 write!(f, "the cgroup {} is not delegated to this user", path.display())
+            }
+            NoPlace::Threaded { path } => {
+                write!(f, "the cgroup {} is, or lies beneath, a threaded one", path.display())
             }
             NoPlace::ReadOnly { path } => {
                 write!(f, "the cgroup {} is mounted read-only", path.display())

@@ -93,7 +93,8 @@ fn a_place_without_room_is_an_error() {
 fn every_lack_has_a_remedy() {
     let path = || "/sys/fs/cgroup/a".into();
     for lack in [
-        Lack::NotGiven { path: path() },
+        Lack::NotGiven { path: path(), above: vec!["/sys/fs/cgroup".into()] },
+        Lack::NotGivenToContainer { path: path() },
         Lack::Shared { path: path() },
         Lack::NotOwned { path: path() },
     ] {
@@ -104,6 +105,7 @@ fn every_lack_has_a_remedy() {
     for no_place in [
         NoPlace::NotMounted,
         NoPlace::NotDelegated { path: path() },
+        NoPlace::Threaded { path: path() },
         NoPlace::ReadOnly { path: path() },
     ] {
         assert!(no_place.remedy().unwrap().contains('`'), "{no_place}");

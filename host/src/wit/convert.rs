@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use offspring_spawn::{Errno, PeakMemory, Stage};
+use offspring_spawn::{CgroupErrorKind, Errno, PeakMemory, Stage};
 use wasmtime::component::ResourceTableError;
 
 use super::errno::errno_name;
@@ -42,6 +42,15 @@ pub(super) fn error_code(errno: Errno) -> ErrorCode {
     }
 }
 
+/// The same of a child's group.
+fn group_error_code(kind: CgroupErrorKind, errno: Errno) -> ErrorCode {
+    match kind {
+        CgroupErrorKind::Gone | CgroupErrorKind::NotFound => ErrorCode::NotFound,
+        CgroupErrorKind::LimitReached => ErrorCode::LimitReached,
+        _ => error_code(errno),
+    }
+}
+
 pub(super) fn io_error_code(error: &io::Error) -> ErrorCode {
     Errno::from_io_error(error).map_or(ErrorCode::Io, error_code)
 }
@@ -68,7 +77,8 @@ pub(super) fn too_many_resources() -> spawn::SpawnError {
 /// What the guest gets when no child was started.
 pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
     let message = error.to_string();
-    let kernel = |stage, errno| (stage, error_code(errno), errno_name(errno).map(str::to_owned));
+    let errno = |errno| errno_name(errno).map(str::to_owned);
+    let kernel = |stage, error| (stage, error_code(error), errno(error));
     let group = || spawn::Stage::Attribute("group".to_owned());
     let (stage, code, errno) = match error {
         LaunchError::Malformed(Malformed::ArgumentListTooLong { .. }) => {
@@ -88,7 +98,9 @@ pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
         }
         LaunchError::Frozen => kernel(group(), Errno::BUSY),
         LaunchError::GroupFull => (group(), ErrorCode::LimitReached, Some("EAGAIN".to_owned())),
-        LaunchError::Group(error) => kernel(group(), error.errno()),
+        LaunchError::Group(error) => {
+            (group(), group_error_code(error.kind(), error.errno()), errno(error.errno()))
+        }
         LaunchError::LeadsOut | LaunchError::NotInView => {
             kernel(spawn::Stage::Resolve, Errno::XDEV)
         }
@@ -101,6 +113,10 @@ pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
         LaunchError::Descriptors(errno) => kernel(spawn::Stage::Descriptors, errno),
         LaunchError::Deadline(errno) => {
             kernel(spawn::Stage::Attribute("deadline".to_owned()), errno)
+        }
+        LaunchError::Engine(error) if error.stage == Stage::Cgroup => {
+            let kind = CgroupErrorKind::of(error.errno);
+            (group(), group_error_code(kind, error.errno), errno(error.errno))
         }
         LaunchError::Engine(error) => kernel(stage(error.stage), error.errno),
     };

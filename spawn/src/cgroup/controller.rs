@@ -90,6 +90,24 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Takes controllers away from the cgroups beneath this one, and with them the
+    /// limits that those have.
+    ///
+    /// # Errors
+    /// - [`Busy`](super::CgroupErrorKind::Busy): one beneath has enabled it for
+    ///   those beneath itself.
+    /// - [`NotDelegated`](super::CgroupErrorKind::NotDelegated).
+    pub fn disable(
+        &self,
+        controllers: impl IntoIterator<Item = Controller>,
+    ) -> Result<(), CgroupError> {
+        for controller in controllers {
+            self.write("cgroup.subtree_control", &format!("-{controller}"))
+                .map_err(|error| error.of_controller(controller))?;
+        }
+        Ok(())
+    }
+
     fn read_controllers(&self, file: &'static str) -> Result<BTreeSet<Controller>, CgroupError> {
         let text = self.read(file)?;
         let is_in = |controller: &Controller| {

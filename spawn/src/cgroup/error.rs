@@ -100,6 +100,8 @@ impl CgroupError {
         let kind = match errno {
             Errno::NOENT if exists => Controller::of_file(file)
                 .map_or(CgroupErrorKind::Unsupported, CgroupErrorKind::NoController),
+            // Of the device that it names.
+            Errno::NODEV if exists => CgroupErrorKind::Other,
             errno => CgroupErrorKind::of(errno),
         };
         CgroupError { what: file.to_owned(), kind, errno }

@@ -59,7 +59,8 @@ impl Cgroup {
             let file = c"cgroup.controllers";
             accessat(&*self.directory, file, Access::EXISTS, AtFlags::empty()).is_ok()
         };
-        CgroupError::of_file(file, errno, errno == Errno::NOENT && exists())
+        let is_of_something = matches!(errno, Errno::NOENT | Errno::NODEV);
+        CgroupError::of_file(file, errno, is_of_something && exists())
     }
 }
 

@@ -178,6 +178,18 @@ impl Cgroup {
         matches!(self.read("cgroup.type"), Err(error) if error.is_missing_file())
     }
 
+    /// Whether no process can be in it, because one above it is threaded: it was
+    /// made so, or has processes and has enabled controllers such as `cpu` for
+    /// those beneath it. A spawn into it is
+    /// [`InvalidDomain`](CgroupErrorKind::InvalidDomain).
+    ///
+    /// # Errors
+    /// [`Gone`](CgroupErrorKind::Gone).
+    pub fn is_invalid_domain(&self) -> Result<bool, CgroupError> {
+        let kind = self.read_if_any("cgroup.type")?;
+        Ok(kind.is_some_and(|kind| kind.trim() == "domain invalid"))
+    }
+
     fn list(&self) -> Result<Vec<String>, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let readable = openat(&*self.directory, c".", flags, Mode::empty())?;
