@@ -163,6 +163,12 @@ pub struct CompileArgs {
     /// Where to put the result; next to the component by default.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// What to compile for, such as `x86_64-unknown-linux-gnu`: then it runs on
+    /// every processor of that kind, not only on those that have all that this one
+    /// has.
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
 }
 
 fn name_and_path(text: &str) -> Result<(String, PathBuf), String> {

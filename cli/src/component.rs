@@ -21,9 +21,13 @@ pub enum Threads {
 /// The engine of every run: a compiled component fits no other. What threads
 /// compile it makes no difference.
 pub fn engine(threads: Threads) -> anyhow::Result<Engine> {
+    Engine::new(&config(threads)).map_err(anyhow::Error::from).context("cannot start the engine")
+}
+
+fn config(threads: Threads) -> Config {
     let mut config = Config::new();
     config.parallel_compilation(threads == Threads::Many);
-    Engine::new(&config).map_err(anyhow::Error::from).context("cannot start the engine")
+    config
 }
 
 /// Reads a component, and compiles it if that has not been done.
@@ -51,7 +55,14 @@ pub fn compile(args: &CompileArgs) -> anyhow::Result<()> {
     }
     let bytes = fs::read(input).with_context(|| format!("cannot read {}", input.display()))?;
     check(&bytes).with_context(|| format!("cannot compile {}", input.display()))?;
-    let compiled = engine(Threads::Many)?
+    let mut config = config(Threads::Many);
+    if let Some(target) = &args.target {
+        let set = config.target(target).map(drop).map_err(anyhow::Error::from);
+        set.with_context(|| format!("cannot compile for {target}"))?;
+    }
+    let compiled = Engine::new(&config)
+        .map_err(anyhow::Error::from)
+        .context("cannot start the engine")?
         .precompile_component(&bytes)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("cannot compile {}", input.display()))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Writes files into an archive, each after the directories that it lies in.
@@ -14,15 +15,18 @@ pub struct Archive<W> {
 }
 
 const DIRECTORY: u32 = 0o040_755;
+const OPEN_DIRECTORY: u32 = 0o041_777;
 const SYMBOLIC_LINK: u32 = 0o120_777;
 const PROGRAM: u32 = 0o100_755;
+const TEXT: u32 = 0o100_644;
 
 impl<W: Write> Archive<W> {
     pub fn new(out: W) -> Archive<W> {
         Archive { out, written: 0, inode: 0, made: BTreeSet::new() }
     }
 
-    /// Makes a directory, unless it is there.
+    /// Makes a directory, unless it is there: one for everybody's files where it is
+    /// called `tmp`.
     pub fn directory(&mut self, path: &str) -> io::Result<()> {
         if let Some((above, _)) = path.rsplit_once('/')
             && !above.is_empty()
@@ -30,23 +34,27 @@ impl<W: Write> Archive<W> {
             self.directory(above)?;
         }
         match self.made.insert(path.to_owned()) {
+            true if path.ends_with("/tmp") => self.entry(path, OPEN_DIRECTORY, b""),
             true => self.entry(path, DIRECTORY, b""),
             false => Ok(()),
         }
     }
 
-    /// Puts a file of this machine at a path, unless something is there.
+    /// Puts a file of this machine at a path, unless something is there. It may be
+    /// executed if it may here.
     pub fn file(&mut self, from: &Path, path: &str) -> io::Result<()> {
-        match self.made.contains(path) {
-            true => Ok(()),
-            false => self.program(path, &fs::read(from)?),
+        if self.made.contains(path) {
+            return Ok(());
         }
+        let is_program = fs::metadata(from)?.permissions().mode() & 0o111 != 0;
+        self.place(path)?;
+        self.entry(path, if is_program { PROGRAM } else { TEXT }, &fs::read(from)?)
     }
 
-    /// Puts a file with this content at a path; it may be executed.
-    pub fn program(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
+    /// Puts a file with this content at a path.
+    pub fn text(&mut self, path: &str, content: &str) -> io::Result<()> {
         self.place(path)?;
-        self.entry(path, PROGRAM, content)
+        self.entry(path, TEXT, content.as_bytes())
     }
 
     pub fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
@@ -122,7 +130,7 @@ mod tests {
     fn directories_come_first_and_everything_is_aligned() {
         let mut bytes = Vec::new();
         let mut archive = Archive::new(&mut bytes);
-        archive.program("/a/b/c", b"12345").unwrap();
+        archive.text("/a/b/c", "12345").unwrap();
         archive.directory("/a").unwrap();
         archive.link("/a/l", "b").unwrap();
         archive.finish().unwrap();

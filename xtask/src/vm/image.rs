@@ -6,51 +6,223 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::LIMIT;
 use super::archive::Archive;
-use super::packages::run;
+use super::packages::{SYSTEMD, run};
 use super::suites::Built;
 use xtask::workspace;
 
+/// The files of the machines, and the content of their disk.
+#[derive(Debug)]
+pub struct Image {
+    pub files: PathBuf,
+    pub disk: PathBuf,
+}
+
 /// Programs that the tests start, or that start the tests.
 const PROGRAMS: &[&str] = &[
-    "sh", "bash", "dash", "awk", "cat", "chmod", "chown", "chrt", "cp", "cut", "date", "dd",
-    "echo", "env", "expr", "false", "flock", "grep", "head", "id", "kill", "ln", "ls", "mkdir",
-    "mkfifo", "mount", "mv", "nice", "nproc", "od", "printf", "printenv", "prlimit", "ps", "pwd",
-    "readlink", "rm", "rmdir", "sed", "seq", "setpriv", "setsid", "sleep", "sort", "stat", "stty",
-    "tail", "taskset", "tee", "test", "timeout", "touch", "tr", "true", "tty", "uname", "wc",
-    "xargs", "yes",
+    "sh",
+    "bash",
+    "dash",
+    "awk",
+    "cat",
+    "chmod",
+    "chown",
+    "chrt",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "flock",
+    "grep",
+    "head",
+    "id",
+    "kill",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mount",
+    "mv",
+    "nice",
+    "nproc",
+    "od",
+    "printf",
+    "printenv",
+    "prlimit",
+    "ps",
+    "pwd",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "setpriv",
+    "setsid",
+    "sleep",
+    "sort",
+    "stat",
+    "stty",
+    "systemctl",
+    "systemd-run",
+    "tail",
+    "taskset",
+    "tee",
+    "test",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "umount",
+    "uname",
+    "unshare",
+    "wc",
+    "xargs",
+    "yes",
 ];
 
 /// Directories that must be there before anything is mounted on them.
-const DIRECTORIES: &[&str] = &["/bin", "/dev", "/etc", "/proc", "/sys", "/tmp", "/usr", "/root"];
+const DIRECTORIES: &[&str] =
+    &["/bin", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr", "/var/tmp", "/root"];
 
-/// Writes the machine's file system.
-pub fn write(image: &Path, built: &Built) -> Result<(), String> {
-    let said = |error: std::io::Error| format!("cannot write {}: {error}", image.display());
-    let file = File::create(image).map_err(said)?;
+/// The units of systemd's that it needs to start and to end; without the others
+/// nothing runs but what the tests ask for.
+const UNITS: &[&str] = &[
+    "basic.target",
+    "final.target",
+    "local-fs.target",
+    "paths.target",
+    "shutdown.target",
+    "slices.target",
+    "sockets.target",
+    "swap.target",
+    "sysinit.target",
+    "timers.target",
+    "umount.target",
+    "user-.slice.d/10-defaults.conf",
+    "user.slice",
+    "user@.service",
+];
+
+/// The units of the manager of a user.
+const USER_UNITS: &[&str] = &[
+    "app.slice",
+    "basic.target",
+    "default.target",
+    "exit.target",
+    "paths.target",
+    "shutdown.target",
+    "sockets.target",
+    "systemd-exit.service",
+    "timers.target",
+];
+
+/// Files with little in them.
+const TEXTS: &[(&str, &str)] = &[
+    ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n"),
+    ("/etc/group", "root:x:0:\nuser:x:1000:\n"),
+    // There is no journal.
+    ("/etc/systemd/system.conf", "[Manager]\nDefaultStandardOutput=null\n"),
+    ("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+    // systemd begins a session for its user; anybody may.
+    ("/etc/pam.d/systemd-user", "account required pam_permit.so\nsession required pam_permit.so\n"),
+];
+
+/// Where the C library of Debian looks for modules of PAM.
+const PAM_PERMIT: &str = "/lib/x86_64-linux-gnu/security/pam_permit.so";
+
+/// How large the disk is. It is all zeroes.
+const DISK: u64 = 16 << 20;
+
+/// Writes the machines' file system and their disk.
+pub fn write(directory: &Path, built: &Built, list: &str) -> Result<Image, String> {
+    let image = Image { files: directory.join("initramfs"), disk: directory.join("disk") };
+    let cannot = |error: std::io::Error| format!("cannot write {}: {error}", image.files.display());
+    File::create(&image.disk).and_then(|disk| disk.set_len(DISK)).map_err(cannot)?;
+    let file = File::create(&image.files).map_err(cannot)?;
     let mut archive = Archive::new(BufWriter::new(file));
     for directory in DIRECTORIES {
-        archive.directory(directory).map_err(said)?;
+        archive.directory(directory).map_err(cannot)?;
     }
-    archive.link("/usr/bin", "../bin").map_err(said)?;
-    let init = workspace().join("tests/vm/init");
-    archive.file(&init, "/init").map_err(said)?;
+    archive.link("/usr/bin", "../bin").map_err(cannot)?;
+    for (path, text) in TEXTS {
+        archive.text(path, text).map_err(cannot)?;
+    }
+    let ours = workspace().join("tests/vm");
+    archive.file(&ours.join("init"), "/init").map_err(cannot)?;
+    archive.file(&ours.join("run"), "/suites/run").map_err(cannot)?;
+    archive.text("/suites/list", list).map_err(cannot)?;
+    archive.text("/suites/limit", &LIMIT.to_string()).map_err(cannot)?;
     for program in PROGRAMS {
         if let Some(path) = find(program) {
             add(&mut archive, &path, &format!("/bin/{program}"))?;
         }
     }
-    let mut list = String::new();
     for suite in &built.suites {
-        let place = format!("/suites/{}", suite.name);
-        add(&mut archive, &suite.executable, &place)?;
-        list.push_str(&format!("{} {}\n", suite.name, suite.filters.join(" ")));
+        add(&mut archive, &suite.executable, &format!("/suites/{}", suite.name))?;
     }
-    archive.program("/suites/list", list.as_bytes()).map_err(said)?;
+    if let Some(tool) = &built.tool {
+        add(&mut archive, tool, &tool.to_string_lossy())?;
+    }
     for guest in built.guests.iter().flat_map(|guests| components(guests)) {
-        archive.file(&guest, &guest.to_string_lossy()).map_err(said)?;
+        archive.file(&guest, &guest.to_string_lossy()).map_err(cannot)?;
     }
-    archive.finish().map_err(said)
+    if let Some((from, path)) = compiled(built, directory)? {
+        archive.file(&from, &path.to_string_lossy()).map_err(cannot)?;
+    }
+    if Path::new(SYSTEMD).exists() {
+        add_systemd(&mut archive, &ours.join("systemd"))?;
+    }
+    archive.finish().map_err(cannot)?;
+    Ok(image)
+}
+
+/// The CI runner, compiled here for any processor: the emulated one is slow, and
+/// has less than this one.
+fn compiled(built: &Built, directory: &Path) -> Result<Option<(PathBuf, PathBuf)>, String> {
+    let (Some(tool), Some(guests)) = (&built.tool, &built.guests) else {
+        return Ok(None);
+    };
+    let (component, made) = (guests.join("release/ci.wasm"), directory.join("ci.cwasm"));
+    let mut compile = Command::new(tool);
+    compile.args(["compile", "--target", "x86_64-unknown-linux-gnu", "--output"]);
+    run(compile.arg(&made).arg(&component))?;
+    Ok(Some((made, component.with_extension("cwasm"))))
+}
+
+/// systemd, its units and ours.
+fn add_systemd<W: std::io::Write>(archive: &mut Archive<W>, ours: &Path) -> Result<(), String> {
+    add(archive, Path::new(SYSTEMD), SYSTEMD)?;
+    let executor = "/lib/systemd/systemd-executor";
+    // Only newer ones have it.
+    if Path::new(executor).exists() {
+        add(archive, Path::new(executor), executor)?;
+    }
+    if Path::new(PAM_PERMIT).exists() {
+        add(archive, Path::new(PAM_PERMIT), PAM_PERMIT)?;
+    }
+    let mut copy = |from: &Path, path: &str| {
+        let said = |error| format!("cannot add {}: {error}", from.display());
+        if from.exists() { archive.file(from, path).map_err(said) } else { Ok(()) }
+    };
+    // A user's manager looks at no other place.
+    for (directory, units) in
+        [("/lib/systemd/system", UNITS), ("/usr/lib/systemd/user", USER_UNITS)]
+    {
+        for unit in units {
+            let path = format!("{directory}/{unit}");
+            copy(Path::new(&path), &path)?;
+        }
+    }
+    for unit in ["default.target", "tests.service", "user-runtime-dir@.service"] {
+        copy(&ours.join(unit), &format!("/etc/systemd/system/{unit}"))?;
+    }
+    copy(&ours.join("runtime.conf"), "/etc/systemd/system/user@.service.d/runtime.conf")
 }
 
 /// A program with everything that it links.

@@ -1,36 +1,40 @@
-//! `cargo vm`: runs tests in a small machine of their own, whose kernel is
-//! older than most and whose cgroups are of version 2 alone, with every
-//! controller.
+//! `cargo vm`: runs tests in small machines of their own, whose kernel is older
+//! than most, and whose cgroups are those of every kind of machine.
 //!
-//! The machine is emulated, so it needs no rights and no hardware, and boots in
-//! seconds: Debian's kernel for the cloud, which has all that it needs built
-//! in, with the freshly built tests and what they link as its only file system.
+//! The machines are emulated, so they need no rights and no hardware, and boot in
+//! seconds: Debian's kernel for the cloud, which has all that they need built in,
+//! with the freshly built tests and what they link as the only file system.
+//! `tests/vm` has what runs in them.
 
 mod archive;
 mod image;
+mod machine;
 mod packages;
 mod report;
 mod suites;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use machine::Machine;
 use report::Report;
 use xtask::workspace;
 
-/// How long the machine may take. It is slow, and so is the one that emulates
-/// it; nothing that runs in it waits for so long.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How long all machines may take together. They are slow, and so may be the one
+/// that emulates them.
+const PATIENCE: Duration = Duration::from_secs(9 * 60);
 
-/// Builds the tests, boots the machine and reports what they said. The arguments
+/// How many seconds one suite may take in a machine.
+const LIMIT: u32 = 150;
+
+/// Builds the tests, boots the machines and reports what they said. The arguments
 /// are for `cargo test`, which builds fewer with some, such as
-/// `--package offspring-spawn`.
+/// `--package offspring-spawn`; behind a `--` are parts of the names of the tests to
+/// run.
 ///
 /// # Errors
 /// What could not be done, in a sentence for people.
@@ -44,74 +48,50 @@ pub fn vm(of_test: &[&str]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let built = suites::build(of_test)?;
-    let image = directory.join("initramfs");
-    image::write(&image, &built)?;
-    let report = run(&kernel, &image)?;
-    print!("{}", report.summary());
-    Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Gets what the machine is made of; if that cannot be had, nothing runs.
-fn prepare(directory: &Path) -> Result<std::path::PathBuf, String> {
-    if env::consts::ARCH != "x86_64" {
-        return Err("the machine is an x86_64 one, and runs this one's programs".to_owned());
-    }
-    packages::ensure_emulator()?;
-    packages::ensure_kernel(directory)
-}
-
-fn run(kernel: &Path, image: &Path) -> Result<Report, String> {
-    let mut machine = Command::new(packages::EMULATOR)
-        .args(["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "2048"])
-        .args(["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"])
-        .arg("-kernel")
-        .arg(kernel)
-        .arg("-initrd")
-        .arg(image)
-        .args(["-append", "console=ttyS0 quiet loglevel=1 panic=-1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot run {}: {error}", packages::EMULATOR))?;
-    let lines = lines_of(&mut machine);
+    let mut parts = of_test.split(|argument| *argument == "--");
+    let built = suites::build(parts.next().unwrap_or_default())?;
+    let (list, mut expected) = suites::list(&built.suites, parts.next().unwrap_or_default())?;
+    let machines = machines(&mut expected);
+    let image = image::write(&directory, &built, &list)?;
     let start = Instant::now();
-    let mut report = Report::default();
-    loop {
-        match lines.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
-            Ok(line) => {
-                if let Some(said) = report.read(&line) {
-                    println!("{said}");
-                }
+    let mut report = Report::new(&expected);
+    for machine in &machines {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        machine.run(&kernel, &image, left, |line| {
+            if let Some(said) = report.read(line) {
+                println!("{said}");
             }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                println!("the machine took longer than {} minutes", PATIENCE.as_secs() / 60);
-                break;
+        })?;
+    }
+    print!("{}", report.summary(machines.len()));
+    println!("vm: {} s in {} machines", start.elapsed().as_secs(), machines.len());
+    Ok(if report.is_ok(machines.len()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The machines that the runs need, and that can be had.
+fn machines(expected: &mut BTreeMap<String, Vec<String>>) -> Vec<Machine> {
+    let is_of_systemd = |run: &str| run.starts_with("systemd ");
+    let mut machines = Vec::new();
+    if expected.keys().any(|run| !is_of_systemd(run)) {
+        machines.push(Machine::Bare);
+    }
+    if expected.keys().any(|run| is_of_systemd(run)) {
+        match packages::ensure_systemd() {
+            Ok(()) => machines.push(Machine::Systemd),
+            Err(reason) => {
+                eprintln!("SKIPPED cargo vm, the machine of systemd: {reason}");
+                expected.retain(|run, _| !is_of_systemd(run));
             }
         }
     }
-    // It has ended, or never will.
-    let _ = machine.kill();
-    machine.wait().map_err(|error| format!("cannot wait for the machine: {error}"))?;
-    Ok(report)
+    machines
 }
 
-/// What the machine writes to its console, line by line.
-fn lines_of(machine: &mut Child) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    if let Some(console) = machine.stdout.take() {
-        thread::spawn(move || {
-            let mut console = BufReader::new(console);
-            let mut bytes = Vec::new();
-            while console.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
-                let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-                bytes.clear();
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+/// Gets what the machines are made of; if that cannot be had, nothing runs.
+fn prepare(directory: &std::path::Path) -> Result<PathBuf, String> {
+    if env::consts::ARCH != "x86_64" {
+        return Err("the machines are x86_64 ones, and run this one's programs".to_owned());
     }
-    receiver
+    packages::ensure_emulator()?;
+    packages::ensure_kernel(directory)
 }

@@ -30,6 +30,26 @@ pub fn ensure_emulator() -> Result<(), String> {
     }
 }
 
+/// systemd, which need not run to be copied.
+pub const SYSTEMD: &str = "/lib/systemd/systemd";
+
+/// Makes sure that there is systemd, and installs it if it can.
+///
+/// # Errors
+/// A sentence for people: what is missing.
+pub fn ensure_systemd() -> Result<(), String> {
+    let is_there = || Path::new(SYSTEMD).exists();
+    if is_there() {
+        return Ok(());
+    }
+    let packages = ["install", "-y", "--no-install-recommends", "systemd"];
+    match with_update(|| apt("apt-get", &packages, Path::new("/"))) {
+        Ok(_) if is_there() => Ok(()),
+        Ok(_) => Err(format!("{SYSTEMD} is not there after its package was installed")),
+        Err(error) => Err(format!("{SYSTEMD} is not there (systemd): {error}")),
+    }
+}
+
 /// The kernel, unpacked into this directory but not installed.
 ///
 /// # Errors
