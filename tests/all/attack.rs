@@ -6,20 +6,26 @@
 
 mod document;
 mod doors;
+mod links;
+mod native;
 mod programs;
 mod words;
 
 use std::sync::Arc;
 
+use offspring::policy::Policy;
 use offspring_tests::*;
 
 use crate::assert_test_exists;
 use crate::ended::Ended;
+use crate::isolation::skip;
 use crate::kept::{Kept, text};
 use crate::leaks::leaves_nothing;
 use crate::run::Run;
 
 use doors::attack_doors;
+use links::attack_links;
+use native::attack_native;
 use programs::attack_programs;
 use words::{attack_answers, attack_scopes, attack_variables, attack_words};
 
@@ -51,6 +57,16 @@ fn recorded(run: Run) -> Ended {
     let at = differs.unwrap_or(tried.len().min(told.len()));
     assert_eq!(tried.get(at), told.get(at), "refusal {at} of {}, {}", tried.len(), told.len());
     ended
+}
+
+/// Whether grants can have a sandbox; if not, the test of this name is skipped.
+fn has_sandbox(test: &str) -> bool {
+    let text = "program.x = { path = 'x', sandbox = 'none' }";
+    let has = Policy::parse("policy.toml", text).is_ok();
+    if !has {
+        skip(test, "grants have no sandbox here");
+    }
+    has
 }
 
 /// The refusals that a host was told, in the words of the guests.

@@ -6,6 +6,8 @@
 
 #![deny(unsafe_code)]
 
+#[path = "../../spawn/tests/support/attacker.rs"]
+mod attacker;
 mod ended;
 mod fuse;
 #[path = "../../spawn/tests/support/isolation.rs"]

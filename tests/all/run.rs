@@ -183,6 +183,11 @@ impl Run {
         })
     }
 
+    /// What the guest will print.
+    pub fn stdout(&self) -> Printed {
+        Printed(self.output[0].clone())
+    }
+
     /// Opens what is granted.
     pub fn ready(mut self) -> Ready {
         let mut table = ResourceTable::new();

@@ -130,9 +130,15 @@ fn handles_are_made_where_the_policy_is_asked() {
         giving.map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert_eq!(giving("pidfd"), ["fork.fork", "command.spawn"]);
-    let mut groups = giving("cgroup");
-    groups.sort_unstable();
-    assert_eq!(groups, ["cgroup.create-child", "cgroup.open"]);
+    let sorted = |resource| {
+        let mut giving = giving(resource);
+        giving.sort_unstable();
+        giving
+    };
+    assert_eq!(sorted("cgroup"), ["cgroup.create-child", "cgroup.open"]);
+    // What is opened is a name, until spawn asks the policy.
+    assert_eq!(sorted("grant"), ["grant.narrow", "grant.within", "grants.open"]);
+    assert_eq!(sorted("command"), ["command.constructor", "command.from-grant"]);
 }
 
 /// Whatever number a guest says, it is none of the host's: neither a process nor a
@@ -206,7 +212,10 @@ fn every_spawn_was_prepared_by_the_policy() {
     for (path, text) in sources(&["host/src", "cli/src"]) {
         let code = code(&text);
         if ["spawn_abortable(", "spawn_async_abortable("].iter().any(|call| code.contains(call)) {
-            starts.push((path.to_str().unwrap().to_owned(), code.contains("self.policy.check(")));
+            starts.push((
+                path.to_str().unwrap().to_owned(),
+                code.contains("self.policy.check_narrowed("),
+            ));
         }
     }
     assert_eq!(starts, [("host/src/launch.rs".to_owned(), true)]);

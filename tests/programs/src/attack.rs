@@ -31,7 +31,7 @@ pub fn stopped<T: Debug>(stage: Stage, errno: Option<&str>, program: &str, tried
 }
 
 /// Tells of a spawn that was stopped.
-fn tell(program: &str, error: &SpawnError) {
+pub fn tell(program: &str, error: &SpawnError) {
     let (decision, what) = match &error.stage {
         Stage::Policy(rule) => ("denied", format!("policy {rule}")),
         Stage::Request => ("failed", "request".to_owned()),

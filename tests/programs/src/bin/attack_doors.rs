@@ -9,7 +9,7 @@ use offspring_guest::__internal::attributes::{
 use offspring_guest::__internal::cgroup::{Cgroup, CgroupError};
 use offspring_guest::__internal::file_actions::{Access, FileActions, OpenFlags};
 use offspring_guest::__internal::fork::{ForkError, Options, fork};
-use offspring_guest::__internal::grants::{get_features, get_grants, get_groups, get_limits};
+use offspring_guest::__internal::grants::{get_features, get_grants, get_groups, get_limits, open};
 use offspring_guest::__internal::pipe::{self, PipeReader, PipeWriter};
 use offspring_guest::__internal::pty::{self, WindowSize};
 use offspring_guest::__internal::spawn::{Command, Input, Output, Passed, Stage};
@@ -34,6 +34,7 @@ fn main() {
     let file = open(DescriptorFlags::READ);
 
     questions();
+    handles();
     groups();
     streams();
     let actions = actions(directory, &file);
@@ -50,6 +51,26 @@ fn questions() {
     assert!(get_limits().max_children > 0);
     door("grants.get-features");
     get_features();
+}
+
+/// Handles of what was never granted, and what they give.
+fn handles() {
+    door("grants.open");
+    let (nothing, shell) = (open(""), open("/bin/sh"));
+    door("grant.name");
+    assert_eq!((&*nothing.name(), &*shell.name()), ("", "/bin/sh"));
+    door("grant.narrow");
+    // Rules that say much allow no more.
+    let wide = shell.narrow("args = \"any\"\nstdio = [\"piped\"]\nmax-children = 9");
+    let wide = wide.expect("these are rules");
+    assert!(shell.narrow("path = \"/bin/sh\"").is_err(), "no rule of a guest's");
+    door("command.from-grant");
+    for (grant, name) in [(&nothing, ""), (&shell, "/bin/sh"), (&wide, "/bin/sh")] {
+        let error = Command::from_grant(grant).spawn().expect_err("nothing is granted");
+        let is_policy = matches!(&error.stage, Stage::Policy(rule) if rule == "program");
+        assert!(is_policy, "{error:?}");
+        println!("spawn {name:?} denied policy program -");
+    }
 }
 
 fn groups() {

@@ -8,11 +8,9 @@ use test_programs::text;
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).collect();
     for name in &names {
-        for value in ["/dir/evil", ""] {
-            let mut command = command("wide", &[]);
-            command.env(name, value);
-            denied("env-allow", "wide", command);
-        }
+        let mut alone = command("wide", &[]);
+        alone.env(name, "");
+        denied("env-allow", "wide", alone);
         // Also in the company of one that is fine, and where nothing is allowed.
         let mut company = command("wide", &[]);
         company.env("A", "fine").env(name, "/dir/evil").env("Z", "fine");
