@@ -71,7 +71,9 @@ fn doors() -> BTreeSet<String> {
     let resolve = interfaces();
     let is_held = |name: &str, function: &Function| {
         let (of, _) = name.split_once('.').unwrap();
-        HELD.contains(&of) && matches!(function.kind, FunctionKind::Method(_))
+        // A grant is confined to a group that is held.
+        name == "grant.within"
+            || HELD.contains(&of) && matches!(function.kind, FunctionKind::Method(_))
     };
     // A command is put into a group, or into another's, by such a handle.
     let takes = |function: &Function| {

@@ -43,6 +43,14 @@ fn main() {
 }
 
 fn questions() {
+    door("grants.open");
+    let grant = open("sh");
+    door("grant.name");
+    assert_eq!(grant.name(), "sh");
+    door("grant.narrow");
+    let narrowed = grant.narrow("args = 'none'").expect("rules");
+    door("command.from-grant");
+    drop(Command::from_grant(&narrowed));
     door("grants.get-grants");
     assert!(get_grants().is_empty());
     door("grants.get-groups");
