@@ -40,6 +40,7 @@ const SUITES: &[&str] = &[
     "policy",
     "posix",
     "pty",
+    "sandbox",
     "seen",
     "slow",
     "spawn",

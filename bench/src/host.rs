@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use offspring::cgroup::Place;
-use offspring::policy::{Arguments, Grant, Limits, Policy};
+use offspring::policy::{Arguments, Grant, Limits, Policy, Sandbox};
 use offspring::request::StdioKind;
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
 use tokio::runtime::{Builder, Runtime};
@@ -174,7 +174,11 @@ pub const PROGRAM: &str = "program";
 /// What the guest may start. `policed` uses every kind of rule that there is.
 fn policy(program: &Path) -> Result<Policy> {
     let piped = [StdioKind::Null, StdioKind::Piped, StdioKind::Pipe];
-    let any = |name, path: &Path| Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
+    // What it is measured against has no sandbox either.
+    let any = |name, path: &Path| {
+        let grant = Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
+        grant.sandbox(Sandbox::none())
+    };
     let policed = any("policed", program)
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", "/nonexistent")

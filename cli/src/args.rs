@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use offspring::policy::Sandbox;
 use wasmtime_wasi::FsPerms;
 
 /// Runs WebAssembly components that start real Linux processes, which the
@@ -88,8 +89,8 @@ pub struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Without --allow and --policy the component may start nothing. --allow, --dir, --env and
---child-env may be given several times.
+Without --allow and --policy the component may start nothing. --allow, --sandbox, --dir,
+--env and --child-env may be given several times.
 
 Exit codes: the component's own (a Rust component exits with more than 0 or 1 only through
 offspring_guest::exit); 134 when it traps; 125 when this tool fails; 128 + N when signal N
@@ -97,7 +98,8 @@ ends it.
 
 Examples:
   offspring run --allow git hello.wasm
-  offspring run --allow cc=/usr/bin/cc --child-env PATH --dir .::/ build.wasm -- --release
+  offspring run --allow cc=/usr/bin/cc --sandbox execute=/usr --child-env PATH \
+    --child-env TMPDIR=. --dir .::/ build.wasm -- --release
   offspring run --allow git --audit audit.jsonl hello.wasm
   offspring run --policy policy.toml --dir .::/repo ci.wasm -- /repo/.github/workflows/ci.yml")]
 pub struct RunArgs {
@@ -114,6 +116,12 @@ pub struct RunArgs {
     /// otherwise is empty; without a value, this tool's own one.
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub child_env: Vec<Variable>,
+
+    /// What every program granted by --allow can reach besides the directories of
+    /// --dir and what it needs of the system: a word of a policy's `sandbox`, such as
+    /// execute=/usr, write=/tmp or network=allow; or `none`, for all that the user can.
+    #[arg(long, value_name = "WORD", value_parser = sandbox_word)]
+    pub sandbox: Vec<SandboxWord>,
 
     /// A directory that the component may use, and the name that it has there;
     /// with `::ro` behind the name, only to read.
@@ -197,6 +205,34 @@ fn variable(text: &str) -> Result<Variable, String> {
     }
 }
 
+/// A word of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SandboxWord {
+    /// There is no sandbox.
+    None,
+    /// A key and a value.
+    Set(String, String),
+}
+
+impl SandboxWord {
+    /// Changes a sandbox.
+    pub fn apply(&self, sandbox: Sandbox) -> Result<Sandbox, String> {
+        match self {
+            SandboxWord::None => Ok(Sandbox::none()),
+            SandboxWord::Set(key, value) => sandbox.set(key, value),
+        }
+    }
+}
+
+fn sandbox_word(text: &str) -> Result<SandboxWord, String> {
+    let word = match text.split_once('=') {
+        Some((key, value)) => SandboxWord::Set(key.to_owned(), value.to_owned()),
+        None if text == "none" => SandboxWord::None,
+        None => return Err("say KEY=VALUE, or `none`".to_owned()),
+    };
+    word.apply(Sandbox::new()).map(|_| word)
+}
+
 fn directory(text: &str) -> Result<Directory, String> {
     let mut parts = text.split("::");
     let host = parts.next().unwrap_or_default();
@@ -245,6 +281,11 @@ mod tests {
         }
         for bad in ["", "::/x", "x::", "x::::ro", "x::/y::rw", "x::/y::ro::", "x::/y::"] {
             assert!(directory(bad).is_err(), "{bad}");
+        }
+        assert_eq!(sandbox_word("none"), Ok(SandboxWord::None));
+        assert_eq!(sandbox_word("read=/a=b"), Ok(SandboxWord::Set("read".into(), "/a=b".into())));
+        for bad in ["", "read", "read=a", "files=some", "execut=/usr", "sandbox=none"] {
+            assert!(sandbox_word(bad).is_err(), "{bad}");
         }
         for bad in ["", "=x"] {
             assert!(variable(bad).is_err(), "{bad}");

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use offspring::cgroup::{Controllers, NoPlace, Place};
-use offspring::{Controller, Kernel, Namespace, Namespaces, may_change_ids};
+use offspring::policy::Part;
+use offspring::{Controller, Kernel, Namespace, Namespaces, SandboxSupport, may_change_ids};
 
 /// Finds out what this machine offers and prints it, with what would mend what
 /// is missing.
@@ -13,6 +14,7 @@ use offspring::{Controller, Kernel, Namespace, Namespaces, may_change_ids};
 pub fn doctor() -> anyhow::Result<()> {
     let kernel = Kernel::get()?;
     print!("{}{}", kernel_report(&kernel)?, apart_report()?);
+    print!("{}", sandbox_report(&SandboxSupport::find())?);
     // Kept while its controllers are asked for.
     let place = Place::find();
     let found = place.as_ref().map(|place| (place.path(), place.controllers()));
@@ -95,6 +97,41 @@ fn apart_report() -> Result<String, fmt::Error> {
         },
     )?;
     Ok(text)
+}
+
+fn sandbox_report(support: &SandboxSupport) -> Result<String, fmt::Error> {
+    let mut text = String::from("sandbox: what a child can be kept from\n");
+    let lacks = || Part::ALL.iter().filter(|part| support.lack(**part).is_some());
+    for part in Part::ALL {
+        let words = format!("{part}: {}", kept_from(*part));
+        match support.lack(*part) {
+            None => line(&mut text, true, &words)?,
+            Some(lack) => line(&mut text, false, &format!("{words}; {lack}"))?,
+        }
+    }
+    if lacks().next().is_some() {
+        writeln!(
+            text,
+            "  what is missing is an error, unless a grant's sandbox names it in `best-effort`"
+        )?;
+    }
+    Ok(text)
+}
+
+fn kept_from(part: Part) -> &'static str {
+    match part {
+        Part::Files => "from files that its guest has not",
+        Part::Truncate => "from cutting short by name what it may not write",
+        Part::DeviceIoctl => "from ioctls of devices that it may not write",
+        Part::Signals => "from signalling what it has not started",
+        Part::AbstractSockets => "from abstract UNIX sockets of others",
+        Part::Network => "from sockets",
+        Part::SystemCalls => "from system calls that lead around the rest",
+        Part::Capabilities => "from root's capabilities",
+        Part::Keyring => "from the keys of the session",
+        Part::CoreDumps => "from leaving its memory in a core",
+        _ => "from more, which this tool is too old to know",
+    }
 }
 
 fn cgroup_report(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use offspring::ProcessCtx;
 use offspring::cgroup::{LEAF, Place};
-use offspring::policy::{Grant, Policy};
+use offspring::policy::{Grant, Policy, Sandbox};
 
 use crate::args::{Directory, RunArgs, Variable};
 use crate::audit::Log;
@@ -15,13 +15,20 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
         Some(path) => Policy::load(path)?,
         None => Policy::new(),
     };
+    let mut sandbox = Sandbox::new();
+    for word in &args.sandbox {
+        if sandbox.is_none() {
+            anyhow::bail!("--sandbox none leaves nothing for another --sandbox to say");
+        }
+        sandbox = word.apply(sandbox).map_err(anyhow::Error::msg)?;
+    }
     for (name, path) in &args.allow {
         // A bare name is searched; a path is from where the user is.
         let path = match path.components().count() {
             1 => path.clone(),
             _ => std::path::absolute(path)?,
         };
-        let mut grant = Grant::permissive(name, path);
+        let mut grant = Grant::permissive(name, path).sandbox(sandbox.clone());
         for Variable { name, value } in &args.child_env {
             if let Some(value) = value {
                 grant = grant.env(name, value);
@@ -31,6 +38,9 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     }
     if args.allow.is_empty() && !args.child_env.is_empty() {
         anyhow::bail!("--child-env is for programs granted by --allow, and there is none");
+    }
+    if args.allow.is_empty() && !args.sandbox.is_empty() {
+        anyhow::bail!("--sandbox is for programs granted by --allow, and there is none");
     }
     // The guest runs on the main thread, which lives as long as we do.
     let mut builder = ProcessCtx::builder().policy(policy).die_with_thread(true);
@@ -46,7 +56,12 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
     for Directory { host, guest, perms } in &args.dir {
         builder = builder.preopened_dir(host, guest, *perms);
     }
-    let context = builder.build()?;
+    let process = builder.build()?;
+    for (grant, missing) in process.missing() {
+        eprintln!(
+            "offspring: children of `{grant}` run without a part of their sandbox: {missing}"
+        );
+    }
     if let Some(place) = place.filter(|place| place.has_moved()) {
         eprintln!(
             "offspring: moved into {}, because a cgroup with processes of its own can give no \
@@ -54,5 +69,5 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
             place.path().join(LEAF).display()
         );
     }
-    Ok(context)
+    Ok(process)
 }

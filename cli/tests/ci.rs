@@ -20,6 +20,7 @@ env-allow = ["*"]
 cwd = "preopens"
 stdio = ["piped"]
 deadline = "60s"
+sandbox.execute = ["/bin", "/usr"]
 "#;
 
 /// The runner on a workflow of its own, in a directory that it knows as

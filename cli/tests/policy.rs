@@ -145,6 +145,9 @@ program git
   rlimits      none
   children     for 30s each
   group        none
+  files        the guest's directories, the system's to read
+  network      none
+  sandbox      whole
   user         the host's own
   namespaces   none of its own
   view         all that the host sees
@@ -190,6 +193,7 @@ fn what_is_dangerous() {
         (grant("git", git, safe), ""),
         (grant("find", find, any), "`-exec`"),
         (grant("plain", plain, any), ""),
+        (grant("plain", plain, "sandbox = \"none\""), "it has no sandbox"),
     ];
     for (text, warning) in table {
         let page = check(&text, &[]).stdout;

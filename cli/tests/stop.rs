@@ -20,6 +20,7 @@ fn start(folder: &Folder) -> (Child, [u32; 2]) {
     );
     let mut tool = offspring()
         .args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"])
+        .args(["--sandbox", "execute=/bin", "--sandbox", "execute=/usr"])
         .args(["--dir", &format!("{}::/repo", folder.path("")), ci(), "--", "/repo/w.yml"])
         .stdout(Stdio::piped())
         .spawn()

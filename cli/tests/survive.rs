@@ -278,10 +278,15 @@ fn ends_as_the_program_ends() {
 fn what_is_detached_lives_on() {
     let folder = Folder::new();
     let path = folder.path("lifeline");
+    let sandbox = format!("{{ write = [{:?}], execute = ['/bin', '/usr'] }}", folder.path(""));
     let policy = folder.write(
         "policy.toml",
-        "[program.sh]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['piped']\ndetach = true\n\
-         [program.other]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['inherit', 'piped']\n",
+        format!(
+            "[program.sh]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['piped']\ndetach = true\n\
+             sandbox = {sandbox}\n\
+             [program.other]\npath = '/bin/sh'\nargs = 'any'\nstdio = ['inherit', 'piped']\n\
+             sandbox = {sandbox}\n",
+        ),
     );
     let output = offspring()
         .args(["run", "--policy", &policy, offspring_tests::PIDFD_DETACH, &path])

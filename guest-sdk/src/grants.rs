@@ -37,6 +37,8 @@ pub struct Grant {
     /// The group that each child is started in, or in one beneath it that was
     /// made with [`create_child`](crate::cgroup::Cgroup::create_child).
     pub group: Option<String>,
+    /// What each child is kept from, though the host's user is not.
+    pub sandbox: Vec<SandboxPart>,
 }
 
 /// A cgroup that the host grants.
@@ -135,6 +137,32 @@ flags! {
     CloseFrom CLOSEFROM,
     /// [`FileActions::set_foreground`](crate::FileActions::set_foreground).
     SetForeground TCSETPGRP,
+}
+
+flags! {
+    /// Something that a child is kept from.
+    SandboxPart of Sandbox:
+    /// Files, but those that the component has and what a program needs of the
+    /// system to run, and those that the host adds.
+    Files FILES,
+    /// Cutting short by its name what may not be written.
+    Truncate TRUNCATE,
+    /// Ioctls of devices that may not be written.
+    DeviceIoctl DEVICE_IOCTL,
+    /// Signals to what the child has not started.
+    Signals SIGNALS,
+    /// Abstract UNIX sockets of others. Not there where there are no sockets.
+    AbstractSockets ABSTRACT_SOCKETS,
+    /// Sockets, but perhaps those of UNIX.
+    Network NETWORK,
+    /// System calls that lead around the rest.
+    SystemCalls SYSTEM_CALLS,
+    /// Capabilities.
+    Capabilities CAPABILITIES,
+    /// The keys of the host's session.
+    Keyring KEYRING,
+    /// Leaving its memory in a core.
+    CoreDumps CORE_DUMPS,
 }
 
 /// The standard streams that a grant allows, besides null.
@@ -263,6 +291,7 @@ impl From<host::Grant> for Grant {
             spawns_per_second: grant.spawns_per_second,
             deadline: grant.deadline.map(Duration::from_nanos),
             group: grant.group,
+            sandbox: SandboxPart::from_host(grant.sandbox),
         }
     }
 }

@@ -62,8 +62,8 @@ pub use exit::exit;
 pub use file_actions::{FileActions, OpenOptions};
 pub use grant::{GrantHandle, NarrowError};
 pub use grants::{
-    Arguments, Attribute, Features, FileAction, Grant, Group, Limits, StdioKinds, features, grants,
-    groups, limits,
+    Arguments, Attribute, Features, FileAction, Grant, Group, Limits, SandboxPart, StdioKinds,
+    features, grants, groups, limits,
 };
 pub use passed::Passed;
 pub use pidfd::{PidFd, wait_any};

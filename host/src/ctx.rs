@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use offspring_spawn::{Budget, Kernel, Program, Signal};
+use offspring_spawn::{Budget, Kernel, Missing, Program, Signal};
 use wasmtime_wasi::FsPerms;
 
 use crate::apart::{Apart, Separation};
@@ -20,6 +20,7 @@ use crate::program::{self, ProgramError};
 use crate::quota::Quota;
 use crate::rate::Rate;
 use crate::recorder::Recorder;
+use crate::sandbox::Sandboxes;
 use crate::watch;
 
 /// What one guest may start, and what it has started: the state of this crate
@@ -52,6 +53,7 @@ pub struct ProcessCtx {
 pub(crate) struct Granted {
     pub(crate) program: Program,
     pub(crate) apart: Apart,
+    pub(crate) sandbox: Option<Sandboxes>,
     pub(crate) cwd: Option<Arc<OwnedFd>>,
     pub(crate) live: Quota,
     pub(crate) spawns: Rate,
@@ -66,6 +68,15 @@ impl ProcessCtx {
     /// The guest's live children, to count or to end them from outside.
     pub fn children(&self) -> Children {
         self.children.clone()
+    }
+
+    /// What is not in force of the sandboxes of the grants, by their names, where
+    /// the policy says `best-effort` and this kernel lacks it.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, Missing)> {
+        self.policy.grants().iter().zip(&self.granted).flat_map(|(grant, granted)| {
+            let missing = granted.sandbox.iter().flat_map(|made| made.of(false).missing());
+            missing.map(|missing| (grant.name(), *missing))
+        })
     }
 
     /// The policy, with its variables resolved.
@@ -202,7 +213,7 @@ impl ProcessCtxBuilder {
         let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
         let granted =
             policy.grants().iter().map(|grant| Granted::open(grant, &preopens, &mut separation));
-        let granted = granted.collect::<Result<_, _>>()?;
+        let granted = granted.collect::<Result<Vec<_>, _>>()?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
         let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
@@ -269,9 +280,11 @@ impl Granted {
             Cwd::Preopens | Cwd::Unset => None,
         };
         let often = grant.get_spawns_per_second().unwrap_or(u32::MAX);
+        let sandbox = Sandboxes::make(grant, &program, preopens)?;
         Ok(Granted {
             program,
             apart,
+            sandbox,
             cwd: cwd.map(Arc::new),
             live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
             spawns: Rate::new(often, often),

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use offspring_spawn::{Errno, Unsupported};
+use offspring_spawn::{Errno, SandboxError, Unsupported};
 use wasmtime::component::ResourceTableError;
 
 use crate::bindings::{cgroup, fork, grant, spawn, types};
@@ -29,6 +29,16 @@ pub enum BuildError {
         location: Option<Location>,
         /// Why.
         error: Box<ProgramError>,
+    },
+    /// The sandbox of a grant cannot be made.
+    #[error("{}cannot confine `{grant}`: {error}{}", place(.location), remedy(.error))]
+    Sandbox {
+        /// The name of the grant.
+        grant: String,
+        /// Where the policy file says so.
+        location: Option<Location>,
+        /// Why.
+        error: SandboxError,
     },
     /// There is no memory to count forks in.
     #[error("cannot count forks: {0}")]
@@ -85,6 +95,16 @@ pub enum BuildError {
         /// Why.
         errno: Errno,
     },
+}
+
+/// What a host may say, where a kernel lacks something.
+fn remedy(error: &SandboxError) -> String {
+    match error {
+        SandboxError::Missing(missing) => {
+            format!("; or do without it: `sandbox.best-effort = [\"{}\"]`", missing.part)
+        }
+        _ => String::new(),
+    }
 }
 
 fn place(location: &Option<Location>) -> String {

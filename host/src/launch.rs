@@ -290,6 +290,9 @@ impl ProcessCtx {
             .default_signals(attributes::standard_signals())
             .parent_death_signal(self.parent_death_signal)
             .no_new_privileges(true);
+        if let Some(sandbox) = &granted.sandbox {
+            engine.sandbox(sandbox.of(plan.terminal));
+        }
         for (name, value) in &plan.env {
             engine.env(name, value);
         }

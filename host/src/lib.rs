@@ -28,9 +28,10 @@
 //! - With [`add_to_linker`], `spawn` holds the calling thread until the program is
 //!   executed, as `std::process` does. Everything else that waits is a `wasi:io`
 //!   pollable.
-//! - A child runs with the rights of the host's user. What it may do is not
-//!   yet narrowed to what its guest may do: grant programs that you trust with
-//!   the arguments that you allow.
+//! - A child runs with the rights of the host's user in a
+//!   [sandbox](policy::Sandbox), which has the directories that the guest has:
+//!   tell them to [`ProcessCtxBuilder::preopened_dir`] too. A grant can widen the
+//!   sandbox, in words.
 //! - The host must ignore SIGPIPE, as every Rust program does unless it says
 //!   otherwise, and must not wait for processes that it does not know
 //!   (`waitpid(-1)`); see [`offspring_spawn`].
@@ -88,6 +89,7 @@ mod rate;
 mod readiness;
 mod recorder;
 pub mod request;
+mod sandbox;
 mod spawned;
 mod stream;
 mod view;
@@ -102,7 +104,8 @@ pub use children::Children;
 pub use ctx::{ProcessCtx, ProcessCtxBuilder};
 pub use error::BuildError;
 pub use offspring_spawn::{
-    Controller, Kernel, Namespace, Namespaces, Program, SuperviseError, supervise,
+    Controller, Kernel, Lack, Missing, Namespace, Namespaces, Program, SandboxError,
+    SandboxSupport, SuperviseError, supervise,
 };
 pub use program::ProgramError;
 pub use spawned::{SpawnRefused, Spawned, SpawnedPipe};

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use offspring::policy::{Apart, Arguments, Grant, PathRule, Policy, Slot, Slots, User, View};
+use offspring::policy::{
+    Apart, Arguments, Grant, PathRule, Policy, SandboxFiles, Slot, Slots, User, View,
+};
 use offspring_spawn::{Namespace, Namespaces};
 use offspring_tests::*;
 use rustix::process::{Uid, geteuid};
@@ -12,7 +14,7 @@ use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
 use crate::place::Place;
-use crate::run::{Run, grant};
+use crate::run::{Run, grant, sandbox};
 use crate::runtime::everywhere;
 
 for_each_apart_program!(assert_test_exists);
@@ -82,7 +84,11 @@ fn apart_namespaces() {
     let links = links.map(|link| link.to_str().unwrap().to_owned());
     everywhere(|| {
         Run::new(APART_NAMESPACES)
-            .grant(apart("sh", Apart::default().namespaces(all.iter().copied())))
+            // The `/proc` of its own is none that its sandbox could know.
+            .grant(
+                apart("sh", Apart::default().namespaces(all.iter().copied()))
+                    .sandbox(sandbox().files(SandboxFiles::Host)),
+            )
             .args(&links.each_ref().map(|link| &**link))
     });
 }

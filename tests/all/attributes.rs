@@ -1,6 +1,6 @@
 //! What a guest chooses of its children's attributes.
 
-use offspring::policy::Attribute;
+use offspring::policy::{Attribute, Part};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use rustix::process::{Uid, geteuid};
@@ -9,7 +9,7 @@ use rustix::thread::set_thread_res_uid;
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
 use crate::lifeline::Lifeline;
-use crate::run::{Run, grant};
+use crate::run::{Run, grant, sandbox};
 use crate::runtime::everywhere;
 
 for_each_attributes_program!(assert_test_exists);
@@ -17,7 +17,10 @@ for_each_attributes_program!(assert_test_exists);
 /// Programs whose every attribute may be chosen, within what the host has.
 fn run(component: &'static str) -> Run {
     let choosable = || Attribute::ALL.iter().copied().filter(|it| *it != Attribute::RaisePriority);
+    // Whose limit of cores is its own.
+    let sandbox = sandbox().without(Part::CoreDumps);
     let grant = |name| grant(name).attributes(choosable()).signals([Signal::TERM]);
+    let grant = |name| grant(name).sandbox(sandbox.clone());
     Run::new(component).grant(grant("cat")).grant(grant("sh"))
 }
 

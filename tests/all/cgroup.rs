@@ -17,7 +17,7 @@ use offspring_tests::*;
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
 use crate::place::Place;
-use crate::run::{Run, grant};
+use crate::run::{Run, grant, sandbox};
 use crate::runtime::everywhere;
 
 for_each_cgroup_program!(assert_test_exists);
@@ -68,7 +68,7 @@ fn cgroup_tree() {
 #[test]
 fn cgroup_denied() {
     if has("cgroup_denied", &[]) {
-        let cat = |name| Grant::permissive(name, "cat");
+        let cat = |name| Grant::permissive(name, "cat").sandbox(sandbox());
         everywhere(|| {
             let run = Run::new(CGROUP_DENIED).policy(policy(&["cat"]));
             run.grant(cat("own").group(GrantGroup::Required)).grant(cat("none"))

@@ -50,7 +50,7 @@ fn waiting_blocks_no_other_store() {
     let (ready, is_waiting) = waiting(&lifeline);
     let runtime = current_thread();
     let waits = runtime.spawn(ready.r#async());
-    let others = [(PIDFD_MANY, &["sh"][..]), (STDIO_BYTES, &["cat"]), (PIDFD_WAIT, &["cat", "sh"])];
+    let others = [(PIDFD_MANY, &["sh"][..]), (STDIO_BYTES, &["cat"]), (PIDFD_TIMEOUT, &["cat"])];
     for (guest, programs) in others {
         runtime.block_on(Run::new(guest).allow(programs).r#async()).success();
     }

@@ -22,6 +22,7 @@ fn grant_narrow() {
         path = "sh"
         args = "any"
         env = { LANG = "C", PATH = "/bin:/usr/bin" }
+        sandbox = { execute = ["/bin", "/usr"], without = ["core-dumps"] }
         env-allow = ["A", "B"]
         cwd = "preopens"
         stdio = ["piped", "inherit"]

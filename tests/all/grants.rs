@@ -32,6 +32,7 @@ fn grants_listing() {
         spawns-per-second = 5
         deadline = "1m30s500ms"
         group = "preferred"
+        sandbox = "none"
 
         [group.unavailable]
         mode = "preferred"

@@ -17,6 +17,9 @@ mod kept;
 mod lifeline;
 mod namespace;
 mod place;
+#[path = "../../spawn/tests/support/refusal.rs"]
+#[allow(dead_code, reason = "every user of it uses a part of it")]
+mod refusal;
 mod run;
 mod runtime;
 mod subscriber;
@@ -44,6 +47,7 @@ mod policy;
 mod posix;
 mod pty;
 mod recipes;
+mod sandbox;
 mod seen;
 mod sizes;
 mod slow;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use offspring::cgroup::Place;
-use offspring::policy::{Grant, Limits, Policy};
+use offspring::policy::{Grant, Limits, Part, Policy};
 use offspring_spawn::Signal;
 use offspring_tests::*;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -17,7 +17,7 @@ use crate::assert_test_exists;
 use crate::isolation::{helper, is_helper, isolated, skip};
 use crate::lifeline::Lifeline;
 use crate::namespace::in_namespaces;
-use crate::run::{Run, grant};
+use crate::run::{Run, grant, sandbox};
 use crate::runtime::{current_thread, everywhere};
 use crate::stdio::peak_memory;
 use crate::traces::assert_no_children;
@@ -26,7 +26,9 @@ for_each_pidfd_program!(assert_test_exists);
 
 #[test]
 fn pidfd_wait() {
-    everywhere(|| Run::new(PIDFD_WAIT).allow(&["cat", "sh"]));
+    // It lets one child end another.
+    let sh = grant("sh").sandbox(sandbox().without(Part::Signals));
+    everywhere(|| Run::new(PIDFD_WAIT).allow(&["cat"]).grant(sh.clone()));
 }
 
 /// In hosts that do what they must not: wait for any child, or ignore SIGCHLD.
@@ -98,7 +100,7 @@ fn pidfd_many() {
 #[test]
 fn pidfd_cause() {
     let within = |name: &str, deadline| {
-        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH);
+        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH).sandbox(sandbox());
         grant.deadline(deadline)
     };
     everywhere(|| {
@@ -197,7 +199,7 @@ fn pidfd_terminate() {
 fn pidfd_grace() {
     let long = Duration::from_secs(10_000);
     let within = |name: &str, grace| {
-        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH);
+        let grant = Grant::permissive(name, "sh").env("PATH", crate::run::PATH).sandbox(sandbox());
         grant.grace(grace)
     };
     let lifeline = Lifeline::new();

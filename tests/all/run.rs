@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use offspring::policy::{Grant, Policy};
+use offspring::policy::{Grant, Policy, Sandbox};
 use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView, fork};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
@@ -77,7 +77,14 @@ fn component(path: &'static str) -> Component {
 
 /// A grant of a program that every Linux has: any arguments, every stream.
 pub fn grant(name: &str) -> Grant {
-    Grant::permissive(name, name).env("PATH", PATH)
+    Grant::permissive(name, name).env("PATH", PATH).sandbox(sandbox())
+}
+
+/// What tests have that are about something else: a sandbox in which programs
+/// start each other, look at themselves, and use the files of the test.
+pub fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new().read("/proc").write(std::env::temp_dir());
+    ["/bin", "/usr"].into_iter().fold(sandbox, Sandbox::execute)
 }
 
 impl Run {

@@ -47,7 +47,7 @@ fn others_go_on(fuse: &Fuse, withheld: Withheld) {
     let hangs = runtime.spawn(ready.r#async());
     let asked = drive_until(Box::pin(std::future::pending::<()>()), || fuse.is_asked());
     runtime.block_on(asked);
-    let others = [(PIDFD_MANY, &["sh"][..]), (STDIO_BYTES, &["cat"]), (PIDFD_WAIT, &["cat", "sh"])];
+    let others = [(PIDFD_MANY, &["sh"][..]), (STDIO_BYTES, &["cat"]), (PIDFD_TIMEOUT, &["cat"])];
     for (guest, programs) in others {
         runtime.block_on(Run::new(guest).allow(programs).r#async()).success();
     }

@@ -10,6 +10,7 @@ use offspring::request::{Request, StdioKind};
 use offspring_spawn::ExitStatus;
 
 use crate::isolation::isolated;
+use crate::run::sandbox;
 use crate::traces::Traces;
 
 /// A host starts children by its guest's policy: allowed, refused, counted.
@@ -23,8 +24,11 @@ fn a_host_spawns_by_the_policy() {
 }
 
 fn spawns() {
-    let grant =
-        Grant::new("sh", "sh").arguments(Arguments::Any).stdio([StdioKind::Piped]).max_children(1);
+    let grant = Grant::new("sh", "sh")
+        .arguments(Arguments::Any)
+        .stdio([StdioKind::Piped])
+        .max_children(1)
+        .sandbox(sandbox());
     let context = ProcessCtx::builder().grant(grant).build().unwrap();
     let shell = |script: &str| Request {
         program: "sh".into(),

@@ -75,6 +75,10 @@ const RUNNERS: &[(&str, &str)] = &[
 pub fn dangers(grant: &Grant, program: &Program) -> Vec<String> {
     let real = fs::canonicalize(program.path()).unwrap_or_else(|_| program.path().to_owned());
     let mut found: Vec<String> = by_name(grant, program.path(), &real).into_iter().collect();
+    if grant.get_sandbox().is_none() {
+        let what = "it has no sandbox: children can do all that the host's user may";
+        found.push(what.to_owned());
+    }
     let pinned = grant.get_sha256().is_some();
     for path in [&*real].into_iter().chain(program.interpreters()) {
         let Ok(file) = fs::metadata(path) else { continue };

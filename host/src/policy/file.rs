@@ -16,7 +16,7 @@ use super::narrow::Narrowing;
 use super::table::{Entry, Source, Value, entries};
 use super::text::quoted;
 use super::words::{Attribute, FileAction, RESOURCES};
-use super::{Policy, group_file, stdio};
+use super::{Policy, group_file, sandbox_file, stdio};
 
 // The keys of each table, for the error that an unknown one is. A test keeps
 // them in step with the matches below.
@@ -46,6 +46,7 @@ pub(super) const PROGRAM: &[&str] = &[
     "user-groups",
     "namespaces",
     "view",
+    "sandbox",
 ];
 pub(super) const LIMITS: &[&str] = &[
     "max-children",
@@ -120,6 +121,7 @@ fn grant(program: &Entry<'_>) -> Result<Grant, PolicyError> {
                 apart.read(key, value)?;
                 grant
             }
+            "sandbox" => grant.sandbox_found(sandbox_file::sandbox(value)?, value.location()),
             _ => return Err(entry.unknown(PROGRAM)),
         };
     }

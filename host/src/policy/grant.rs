@@ -11,6 +11,7 @@ use super::args::Arguments;
 use super::env::EnvPattern;
 use super::error::Location;
 use super::group::GrantGroup;
+use super::sandbox::Sandbox;
 use super::sha256::Sha256;
 use super::stdio::StdioKinds;
 use super::words::{Attribute, FileAction, resource_word};
@@ -23,8 +24,8 @@ use crate::request::StdioKind;
 /// of a policy file's keys; those that read it start with `get_`, as in
 /// [`std::process::Command`].
 ///
-/// A program is not confined by its arguments: whoever may start a shell, or a
-/// program that starts others, may start everything that it can.
+/// A program is not confined by its arguments: whoever may start a shell may do
+/// everything in its [sandbox](Grant::sandbox).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     name: String,
@@ -54,6 +55,8 @@ pub struct Grant {
     group: GrantGroup,
     group_location: Option<Location>,
     apart: Apart,
+    sandbox: Sandbox,
+    sandbox_location: Option<Location>,
 }
 
 /// Where a grant lets its program run.
@@ -100,6 +103,8 @@ impl Grant {
             group: GrantGroup::default(),
             group_location: None,
             apart: Apart::default(),
+            sandbox: Sandbox::default(),
+            sandbox_location: None,
         }
     }
 
@@ -257,6 +262,12 @@ impl Grant {
         self
     }
 
+    /// Sets what each child can reach. Default: [`Sandbox::new`].
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Grant {
+        self.sandbox = sandbox;
+        self
+    }
+
     /// The name that a guest uses.
     pub fn name(&self) -> &str {
         &self.name
@@ -384,6 +395,22 @@ impl Grant {
     /// Where the group stands, for a grant that was read from a file.
     pub fn group_location(&self) -> Option<&Location> {
         self.group_location.as_ref()
+    }
+
+    /// What each child can reach.
+    pub fn get_sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Where the sandbox stands, for a grant that was read from a file.
+    pub fn sandbox_location(&self) -> Option<&Location> {
+        self.sandbox_location.as_ref()
+    }
+
+    /// Sets the sandbox that stands here in a file.
+    pub(super) fn sandbox_found(mut self, sandbox: Sandbox, location: Location) -> Grant {
+        self.sandbox_location = Some(location);
+        self.sandbox(sandbox)
     }
 
     /// Sets the group that stands here in a file.

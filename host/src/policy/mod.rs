@@ -29,6 +29,7 @@
 //! user-groups = ["audio", 29]      # default: none
 //! namespaces = ["pid", "net", "ipc"]     # what is nobody else's
 //! view = "guest"                   # or "host": whose files are seen
+//! sandbox = { read = ["/srv/data"], network = "allow" }   # or "none"
 //!
 //! [group.build]                    # a cgroup, which its children share
 //! mode = "preferred"               # default: "required"
@@ -75,6 +76,8 @@ mod limits;
 mod narrow;
 mod never;
 mod quantity;
+mod sandbox;
+mod sandbox_file;
 mod sha256;
 mod stdio;
 mod summary;
@@ -100,6 +103,8 @@ pub use group::{GrantGroup, Group, GroupSetting};
 pub(crate) use invalid::is_group_name;
 pub use limits::Limits;
 pub use narrow::Narrowing;
+pub use offspring_spawn::{Access as SandboxAccess, CallGroup, Network, Part};
+pub use sandbox::{Sandbox, SandboxFiles, SandboxPath};
 pub use sha256::{InvalidSha256, Sha256};
 pub use stdio::StdioKinds;
 pub use summary::Fact;

@@ -3,8 +3,10 @@
 use super::args::Arguments;
 use super::grant::{Cwd, Grant};
 use super::group::GrantGroup;
+use super::sandbox::{Sandbox, SandboxFiles};
 use super::text::printable;
 use super::words::{Attribute, FileAction, resource_word};
+use super::{Network, SandboxAccess};
 
 /// One line of what a grant amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,9 @@ impl Grant {
             ("rlimits", self.rlimits_summary()),
             ("children", self.children_summary()),
             ("group", self.group_summary()),
+            ("files", files(self.get_sandbox())),
+            ("network", network(self.get_sandbox())),
+            ("sandbox", rest(self.get_sandbox())),
         ];
         facts
             .into_iter()
@@ -123,6 +128,55 @@ impl Grant {
             GrantGroup::Preferred => "each its own, where the host can".to_owned(),
             GrantGroup::Named(name) => format!("{} or beneath", printable(name)),
         }
+    }
+}
+
+/// What children can reach of the host's files.
+fn files(sandbox: &Sandbox) -> String {
+    let own = match sandbox.get_files() {
+        _ if sandbox.is_none() => return "all that the host's user has".to_owned(),
+        SandboxFiles::Host => return "all that the host's user has".to_owned(),
+        SandboxFiles::Preopens => Some("the guest's directories".to_owned()),
+        SandboxFiles::None => None,
+    };
+    let system = sandbox.get_run_time().then(|| "the system's to read".to_owned());
+    let named = sandbox.get_paths().iter().map(|named| {
+        let what = match named.access {
+            SandboxAccess::Read => "read",
+            SandboxAccess::Write => "write",
+            SandboxAccess::Execute => "execute",
+            _ => "use",
+        };
+        format!("{} to {what}", printable(&named.path.to_string_lossy()))
+    });
+    words(own.into_iter().chain(system).chain(named))
+}
+
+fn network(sandbox: &Sandbox) -> String {
+    match sandbox.get_network() {
+        _ if sandbox.is_none() => "any".to_owned(),
+        Network::Allow => "any".to_owned(),
+        Network::Unix => "UNIX sockets".to_owned(),
+        _ => "none".to_owned(),
+    }
+}
+
+/// What else of a sandbox is not as it is where nothing is said of it.
+fn rest(sandbox: &Sandbox) -> String {
+    if sandbox.is_none() {
+        return "none".to_owned();
+    }
+    let metadata = sandbox.get_metadata().map(|yes| match yes {
+        true => "permissions may be changed".to_owned(),
+        false => "no permissions may be changed".to_owned(),
+    });
+    let calls = sandbox.get_system_calls().map(|group| format!("system calls of {}", group.name()));
+    let without = sandbox.get_without().map(|part| format!("without {part}"));
+    let perhaps = sandbox.get_best_effort().map(|part| format!("perhaps without {part}"));
+    let changed: Vec<_> = metadata.into_iter().chain(calls).chain(without).chain(perhaps).collect();
+    match changed.is_empty() {
+        true => "whole".to_owned(),
+        false => words(changed.into_iter()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The interface `grants`.
 
-use offspring_spawn::Kernel;
+use offspring_spawn::{Kernel, Part};
 use wasmtime::component::Resource;
 
 use super::attributes::rlimit_kind;
 use super::convert::signal_name;
-use crate::bindings::grants::{self, Attributes, Features, FileActions, StdioKinds};
+use crate::bindings::grants::{self, Attributes, Features, FileActions, Sandbox, StdioKinds};
+use crate::ctx::Granted;
 use crate::held::HeldGrant;
 use crate::policy::{
     Arguments, Attribute, Cwd, FileAction, Grant, GrantGroup, StdioKinds as Kinds,
@@ -14,7 +15,8 @@ use crate::view::ProcessCtxView;
 
 impl grants::Host for ProcessCtxView<'_> {
     fn get_grants(&mut self) -> wasmtime::Result<Vec<grants::Grant>> {
-        Ok(self.ctx.policy.grants().iter().map(grant).collect())
+        let granted = self.ctx.policy.grants().iter().zip(&self.ctx.granted);
+        Ok(granted.map(|(words, granted)| grant(words, granted)).collect())
     }
 
     fn open(&mut self, name: String) -> wasmtime::Result<Resource<HeldGrant>> {
@@ -59,7 +61,7 @@ impl grants::Host for ProcessCtxView<'_> {
     }
 }
 
-fn grant(grant: &Grant) -> grants::Grant {
+fn grant(grant: &Grant, granted: &Granted) -> grants::Grant {
     grants::Grant {
         name: grant.name().to_owned(),
         arguments: match grant.get_arguments() {
@@ -93,6 +95,12 @@ fn grant(grant: &Grant) -> grants::Grant {
             GrantGroup::Named(name) => Some(name.clone()),
             GrantGroup::Unset | GrantGroup::Required | GrantGroup::Preferred => None,
         },
+        sandbox: granted
+            .sandbox
+            .iter()
+            .flat_map(|made| made.of(false).parts())
+            .map(part)
+            .fold(Sandbox::default(), |a, b| a | b),
     }
 }
 
@@ -110,6 +118,23 @@ fn attribute(attribute: Attribute) -> Attributes {
         Attribute::Rlimits => Attributes::RLIMITS,
         Attribute::ExitSignal => Attributes::EXIT_SIGNAL,
         Attribute::RaisePriority => Attributes::RAISE_PRIORITY,
+    }
+}
+
+fn part(part: Part) -> Sandbox {
+    match part {
+        Part::Files => Sandbox::FILES,
+        Part::Truncate => Sandbox::TRUNCATE,
+        Part::DeviceIoctl => Sandbox::DEVICE_IOCTL,
+        Part::Signals => Sandbox::SIGNALS,
+        Part::AbstractSockets => Sandbox::ABSTRACT_SOCKETS,
+        Part::Network => Sandbox::NETWORK,
+        Part::SystemCalls => Sandbox::SYSTEM_CALLS,
+        Part::Capabilities => Sandbox::CAPABILITIES,
+        Part::Keyring => Sandbox::KEYRING,
+        Part::CoreDumps => Sandbox::CORE_DUMPS,
+        // A part of a newer engine that this interface has no word for.
+        _ => Sandbox::default(),
     }
 }
 

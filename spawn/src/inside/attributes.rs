@@ -103,14 +103,18 @@ fn set_group(group: i32, leader: i32) -> Result<(), SpawnError> {
 }
 
 /// The limit of cores is the sandbox's, where it has one: a lower one could not
-/// be raised again.
+/// be raised again. What makes no sense is an error even so.
 fn set_limits(orders: &Orders<'_>) -> Result<(), SpawnError> {
     let no_core = orders.sandbox.is_some_and(|sandbox| sandbox.core_limit.is_some());
     for (resource, limit) in &orders.attributes.limits {
+        let limit = [limit.current.unwrap_or(UNLIMITED), limit.maximum.unwrap_or(UNLIMITED)];
         if no_core && *resource == Resource::Core {
+            let [soft, hard] = limit;
+            if soft > hard {
+                return Err(SpawnError { stage: Stage::ResourceLimit, errno: Errno::INVAL });
+            }
             continue;
         }
-        let limit = [limit.current.unwrap_or(UNLIMITED), limit.maximum.unwrap_or(UNLIMITED)];
         let args = [0, *resource as usize, &raw const limit as usize, 0, 0];
         call(Stage::ResourceLimit, nr::PRLIMIT64, args)?;
     }

@@ -162,7 +162,7 @@ impl SandboxBuilder {
         };
         let version = support.landlock_version().unwrap_or(0);
         let ruleset = self.ruleset(handled, version).map_err(SandboxError::Ruleset)?;
-        Ok(Sandbox(Arc::new(Made { ruleset, measures, missing })))
+        Ok(Sandbox(Arc::new(Made { ruleset, measures, force, missing })))
     }
 
     /// Whether a part is of use.

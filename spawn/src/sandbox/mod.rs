@@ -25,6 +25,7 @@ mod support;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -72,6 +73,7 @@ pub struct Sandbox(Arc<Made>);
 struct Made {
     ruleset: Option<OwnedFd>,
     measures: Measures,
+    force: BTreeSet<Part>,
     missing: Vec<Missing>,
 }
 
@@ -100,6 +102,11 @@ impl Sandbox {
     /// Starts a sandbox that has every part in force and allows nothing.
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder::default()
+    }
+
+    /// The parts that are in force.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        self.0.force.iter().copied()
     }
 
     /// The parts that were asked for as best effort and are not in force.

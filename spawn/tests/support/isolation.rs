@@ -81,11 +81,18 @@ pub fn own_program() -> Program {
     Program::open(env::current_exe().unwrap()).unwrap()
 }
 
-/// The same as [`helper`] as a command of this crate's, for this program.
-pub fn helper_of<F>(_: &F, program: &Program) -> offspring_spawn::Command {
+/// The arguments and the variable with which this process's program runs this
+/// test again, where [`is_helper`] is true.
+pub fn again_as_helper<F>(_: &F) -> ([&'static str; 4], [&'static str; 2]) {
     let name = test_of::<F>();
+    (["--exact", name, "--nocapture", "--test-threads=1"], [HELPER, name])
+}
+
+/// The same as [`helper`] as a command of this crate's, for this program.
+pub fn helper_of<F>(body: &F, program: &Program) -> offspring_spawn::Command {
+    let (args, [variable, value]) = again_as_helper(body);
     let mut command = offspring_spawn::Command::new(program);
-    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(HELPER, name);
+    command.args(args).env(variable, value);
     command
 }
 

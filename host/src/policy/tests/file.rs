@@ -6,6 +6,7 @@ use offspring_spawn::{Resource, Signal};
 
 use crate::policy::file::{FILE, FORK, LIMITS, PROGRAM};
 use crate::policy::group_file::{GROUP, IO_MAX};
+use crate::policy::sandbox::SANDBOX;
 use crate::policy::text::listed;
 use crate::policy::*;
 use crate::request::StdioKind;
@@ -31,6 +32,9 @@ deadline = "1m30s"
 grace = "2s"
 detach = true
 group = "preferred"
+sandbox = { files = "none", run-time = false, read = ["/r"], write = ["/w"], execute = ["/x"],
+  network = "unix", metadata = "deny", system-calls = ["ipc"], without = ["signals"],
+  best-effort = ["files", "truncate"] }
 
 [program.aaa]
 path = "aaa"
@@ -68,6 +72,25 @@ fn everything_as_in_code() {
     let cwd_location = git.cwd_location().unwrap().clone();
     assert_eq!(cwd_location.to_string(), "p.toml:10:7");
     let group_location = git.group_location().unwrap().clone();
+    let sandbox_location = git.sandbox_location().unwrap().clone();
+    assert_eq!(sandbox_location.to_string(), "p.toml:22:11");
+    let paths = git.get_sandbox().get_paths().iter();
+    let mut paths = paths.map(|path| path.location.clone().unwrap());
+    let mut path = |sandbox: Sandbox, key, path, at: &str| {
+        let location = paths.next().unwrap();
+        assert_eq!(location.to_string(), at);
+        sandbox.set_at(key, path, Some(location)).unwrap()
+    };
+    let sandbox = Sandbox::new().files(SandboxFiles::None).run_time(false);
+    let sandbox = path(sandbox, "read", "/r", "p.toml:22:55");
+    let sandbox = path(sandbox, "write", "/w", "p.toml:22:71");
+    let sandbox = path(sandbox, "execute", "/x", "p.toml:22:89")
+        .network(Network::Unix)
+        .metadata(false)
+        .system_calls(CallGroup::Ipc)
+        .without(Part::Signals)
+        .best_effort(Part::Files)
+        .best_effort(Part::Truncate);
     let expected = Grant::new("git", "ignored")
         .arg0("git")
         .arguments(Arguments::Any)
@@ -90,6 +113,7 @@ fn everything_as_in_code() {
         .grace(Duration::from_secs(2))
         .detach(true)
         .group_found(GrantGroup::Preferred, group_location)
+        .sandbox_found(sandbox, sandbox_location)
         .sha256_found(
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap(),
             git.sha256_location().unwrap().clone(),
@@ -100,7 +124,7 @@ fn everything_as_in_code() {
     assert_eq!(git.get_arg0(), "git");
 
     let location = aaa.location().unwrap().clone();
-    assert_eq!(location.to_string(), "p.toml:24:8");
+    assert_eq!(location.to_string(), "p.toml:27:8");
     let rule = PathRule { under: Some("/src".into()), access: Access::Write };
     let slots = Slots::new([
         Slot::literal("log"),
@@ -451,7 +475,24 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
         "deadline = 1979-05-27",
         "3:12: `deadline` must be a time such as \"30s\", \"1m30s\" or \"500ms\", not a date",
     ),
-    ("[program.git.sandbox]", "3:14: unknown key `sandbox`; known here: {keys}"),
+    ("[program.git.cage]", "3:14: unknown key `cage`; known here: {keys}"),
+    ("sandbox = 'no'", "3:11: `sandbox` must be \"none\" or a table, not \"no\""),
+    ("sandbox = false", "3:11: `sandbox` must be a table, not false"),
+    ("sandbox.netwrk = 'deny'", "3:9: unknown key `netwrk`, did you mean `network`?"),
+    ("sandbox.network = 'dney'", "3:19: `dney` is no value of `network`, did you mean `deny`?"),
+    ("sandbox.run-time = 'yes'", "3:20: `run-time` must be true or false, not \"yes\""),
+    ("sandbox.read = '/etc'", "3:16: `read` must be a list of strings, not \"/etc\""),
+    ("sandbox.read = ['etc']", "3:17: `read` must be an absolute path, not `etc`"),
+    (
+        "sandbox.without = ['signals', 'capabilites']",
+        "3:31: `capabilites` is no value of `without`, did you mean `capabilities`?",
+    ),
+    (
+        "sandbox.system-calls = ['all']",
+        "3:25: `all` is no value of `system-calls`; known here: `io-uring`, `keys`, `ptrace`, \
+         `namespaces`, `mounts`, `bpf`, `userfaultfd`, `ipc`, `terminals`, `limits`, \
+         `administration`",
+    ),
 ];
 
 #[test]
@@ -488,6 +529,7 @@ fn every_known_key_is_read() {
         ("program.git.", PROGRAM),
         ("fork.", FORK),
         ("limits.", LIMITS),
+        ("program.git.sandbox.", SANDBOX),
         ("group.g.", GROUP),
         ("group.g.io-max.\"/dev/sda\".", IO_MAX),
     ];

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use offspring_guest::{
-    Arguments, Attribute, FileAction, Resource, Signal, features, grants, groups, limits,
+    Arguments, Attribute, FileAction, Resource, SandboxPart, Signal, features, grants, groups,
+    limits,
 };
 
 fn main() {
@@ -31,6 +32,13 @@ fn main() {
     assert_eq!(full.signals, [Signal::INT, Signal::TERM]);
     assert_eq!((full.max_children, full.spawns_per_second), (Some(4), Some(5)));
     assert_eq!(full.deadline, Some(Duration::from_millis(90_500)));
+
+    use SandboxPart::{Capabilities, CoreDumps, Files, Keyring, Network, Signals, SystemCalls};
+    for part in [Files, Signals, Network, SystemCalls, Capabilities, Keyring, CoreDumps] {
+        assert!(plain.sandbox.contains(&part), "{part:?}");
+    }
+    assert!(!plain.sandbox.contains(&SandboxPart::AbstractSockets));
+    assert!(full.sandbox.is_empty());
 
     // No group has a name that a grant is in.
     assert_eq!((&plain.group, &full.group), (&None, &None));
