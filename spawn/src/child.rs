@@ -11,6 +11,7 @@ use rustix::process::{Pid, kill_process_group};
 
 use crate::fork;
 use crate::head;
+use crate::kernel::Kernel;
 use crate::pidfd::PidFd;
 use crate::reaper::{self, Orphan, Release};
 use crate::signal::Signal;
@@ -100,6 +101,21 @@ impl Child {
     pub(crate) fn head(mut self, is_head: bool) -> Child {
         self.is_head = is_head;
         self
+    }
+
+    /// Takes ownership of a child of this process that something else has made,
+    /// such as [`Fork::fork_sibling`](crate::Fork::fork_sibling) of another process.
+    /// Nobody else may wait for it. Its process group is killed with it if it leads
+    /// one.
+    ///
+    /// # Errors
+    /// `ECHILD` for a process that is not a child of this one, `EBADF` for a
+    /// descriptor that is no pidfd, and what [`Kernel::get`] says.
+    pub fn adopt(pidfd: PidFd, leads_group: bool) -> io::Result<Child> {
+        let kernel = Kernel::get().map_err(|unsupported| unsupported.errno())?;
+        wait::check_child(pidfd.as_fd())?;
+        let group_signals = kernel.has_group_signals();
+        Ok(Child::new(pidfd, None, leads_group, group_signals, [None, None, None]))
     }
 
     /// The process by its descriptor.

@@ -105,7 +105,8 @@ pub use child::Child;
 pub use command::Command;
 pub use error::{SpawnError, Stage};
 pub use fork::{
-    Budget, Fork, ForkError, Forked, Slot, Unforkable, exit_process, is_single_threaded,
+    Budget, Fork, ForkError, Forked, Sibling, Slot, Unforkable, exit_process, generation,
+    is_single_threaded, prefer_huge_pages,
 };
 pub use identity::Identity;
 pub use info::ProcessInfo;

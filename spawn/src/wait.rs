@@ -87,6 +87,16 @@ pub(crate) fn try_wait(pidfd: BorrowedFd<'_>, reap: Reap) -> Result<Option<Exit>
     wait_options(pidfd, WNOHANG, reap)
 }
 
+/// Whether the process is a child of this one: `ECHILD` if not.
+pub(crate) fn check_child(pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut info = SigInfo::default();
+    let address = &raw mut info as usize;
+    let args = [P_PIDFD, raw(pidfd), address, WEXITED | WALL | WNOWAIT | WNOHANG, 0];
+    // SAFETY: the structure is live and of the kernel's layout; the other
+    // pointer is null, which the call allows.
+    sys::result(unsafe { sys::call(nr::WAITID, args) }).map(drop)
+}
+
 /// Blocks until the process has ended, and leaves it to be waited for.
 pub(crate) fn block(pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
     let mut info = SigInfo::default();

@@ -14,10 +14,15 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::thread;
 
 use offspring_spawn::{
-    Command, Errno, ExitStatus, Fork, ForkError, Forked, Signal, exit_process, is_single_threaded,
+    Child, Command, Errno, ExitStatus, Fork, ForkError, Forked, Sibling, Signal, exit_process,
+    generation, is_single_threaded, prefer_huge_pages,
 };
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, getpid, getppid, waitid, waitpid};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, getpid, getppid, pidfd_open, waitid,
+    waitpid,
+};
 use rustix::rand::{GetRandomFlags, getrandom};
 use support::cgroup::Cgroup;
 use support::fork::{child, succeeds};
@@ -279,6 +284,91 @@ fn nest(depth: u8) -> u8 {
         ExitStatus::Exited(below) => below + 1,
         other => panic!("{other}"),
     }
+}
+
+/// Who forks a sibling cannot wait for it, and its parent can.
+#[test]
+fn a_sibling_is_its_parents_child() {
+    alone(|| {
+        let parent = getpid();
+        let middle = child(&Fork::new(), || {
+            let own = getpid();
+            match Fork::new().parent_death_signal(Some(Signal::KILL)).fork_sibling().unwrap() {
+                Sibling::New => {
+                    assert_ne!(getpid(), own);
+                    assert_eq!((getppid(), generation()), (Some(parent), 2));
+                    exit_process(5)
+                }
+                Sibling::Old(pidfd) => {
+                    assert_eq!(fcntl_getfd(&pidfd), Ok(FdFlags::CLOEXEC));
+                    let error = Child::adopt(pidfd, false).unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(Errno::CHILD.raw_os_error()));
+                    assert_no_children();
+                    0
+                }
+            }
+        });
+        assert_eq!(middle.wait().unwrap().status, ExitStatus::Exited(0));
+        assert_eq!(generation(), 0);
+        // Not one of ours that anybody knows of, but ours.
+        let leave = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::All, leave).unwrap().unwrap();
+        let children = fs::read_to_string("/proc/thread-self/children").unwrap();
+        let pid = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let sibling = Child::adopt(pidfd.into(), false).unwrap();
+        assert_eq!(sibling.wait().unwrap().status, ExitStatus::Exited(5));
+        drop(sibling);
+        assert_no_children();
+        let none: OwnedFd = File::open("/dev/null").unwrap().into();
+        let error = Child::adopt(none.into(), false).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    });
+}
+
+/// What has been adopted is owned: dropping it kills it.
+#[test]
+fn what_is_adopted_is_killed() {
+    alone(|| {
+        let made = child(&Fork::new(), || {
+            loop {
+                thread::park();
+            }
+        });
+        let pidfd = made.detach();
+        drop(Child::adopt(pidfd, false).unwrap());
+        assert_no_children();
+    });
+}
+
+/// Of what is reserved, and of nothing else.
+#[test]
+fn huge_pages() {
+    alone(|| {
+        const SIZE: usize = 2 << 30;
+        let none = ProtFlags::empty();
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), SIZE, none, flags) }.unwrap();
+        let asked = prefer_huge_pages().unwrap();
+        if asked == 0 {
+            return support::isolation::skip("huge_pages", "this kernel has none");
+        }
+        assert!(asked >= SIZE, "{asked}");
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut advised = Vec::new();
+        let mut range = "";
+        for line in maps.lines() {
+            match line.strip_prefix("VmFlags:") {
+                Some(flags) if flags.split(' ').any(|flag| flag == "hg") => advised.push(range),
+                None if line.contains('-') && !line.starts_with(char::is_uppercase) => range = line,
+                Some(_) | None => {}
+            }
+        }
+        let address = format!("{:x}-", start.addr());
+        assert!(advised.iter().any(|range| range.starts_with(&address)), "{advised:?}");
+        assert!(advised.iter().all(|range| !range.contains('[')), "{advised:?}");
+    });
 }
 
 #[test]

@@ -19,16 +19,28 @@ use crate::clone::{CLONE_INTO_CGROUP, CLONE_PIDFD, CloneArgs, Method};
 use crate::signal::Signal;
 use crate::sys::{self, nr};
 
+const CLONE_PARENT: u32 = 0x0000_8000;
 const CLONE_CHILD_CLEARTID: u32 = 0x0020_0000;
 const CLONE_CHILD_SETTID: u32 = 0x0100_0000;
 
 /// A pidfd, and what the C library's `fork` asks for.
 const FLAGS: u32 = CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
 
+/// Whose child the copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// This process's.
+    Child,
+    /// Its parent's.
+    Sibling,
+}
+
 /// How to make the copy.
 #[derive(Debug)]
 pub(super) struct Fork<'a> {
     pub(super) method: Method,
+    pub(super) kinship: Kinship,
+    /// Of a sibling it is ours, whatever this says.
     pub(super) exit_signal: Option<Signal>,
     /// The cgroup that the child is born in; only with [`Method::Clone3`].
     pub(super) cgroup: Option<BorrowedFd<'a>>,
@@ -46,13 +58,19 @@ pub(super) enum Made {
 /// Makes the copy. The caller has blocked all signals.
 pub(super) fn fork(fork: &Fork<'_>) -> Result<Made, Errno> {
     let mut pidfd: RawFd = -1;
-    let exit_signal = fork.exit_signal.map_or(0, |signal| signal.as_raw().unsigned_abs());
+    let (flags, exit_signal) = match fork.kinship {
+        Kinship::Child => {
+            (FLAGS, fork.exit_signal.map_or(0, |signal| signal.as_raw().unsigned_abs()))
+        }
+        // With a signal clone3 refuses.
+        Kinship::Sibling => (FLAGS | CLONE_PARENT, 0),
+    };
     let answer = match fork.method {
         Method::Clone3 => {
             let cgroup = fork.cgroup.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
             let into = if fork.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
             let args = CloneArgs {
-                flags: u64::from(FLAGS) | into,
+                flags: u64::from(flags) | into,
                 pidfd: &raw mut pidfd as u64,
                 child_tid: fork.tid as u64,
                 exit_signal: exit_signal.into(),
@@ -66,7 +84,7 @@ pub(super) fn fork(fork: &Fork<'_>) -> Result<Made, Errno> {
             unsafe { sys::call(nr::CLONE3, args) }
         }
         Method::Clone => {
-            let flags = (FLAGS | exit_signal) as usize;
+            let flags = (flags | exit_signal) as usize;
             // The two last ones change places between architectures.
             let [tid, tls] = match cfg!(target_arch = "x86_64") {
                 true => [fork.tid, 0],

@@ -10,6 +10,7 @@ mod budget;
 mod clone;
 mod epoll;
 mod error;
+mod huge;
 mod report;
 mod thread;
 mod timer;
@@ -23,6 +24,7 @@ use rustix::process::{getpid, set_parent_process_death_signal};
 
 pub use budget::{Budget, Slot};
 pub use error::{ForkError, Unforkable};
+pub use huge::prefer_huge_pages;
 
 use crate::child::Child;
 use crate::clone::Method;
@@ -33,7 +35,7 @@ use crate::signal::Signal;
 use crate::sigset::Blocked;
 use crate::stdio::moved_above_stdio;
 use crate::wait::{self, Reap};
-use clone::Made;
+use clone::{Kinship, Made};
 use epoll::Epolls;
 use report::{Failed, Report};
 use thread::Thread;
@@ -83,6 +85,16 @@ pub enum Forked {
     Parent(Child),
     /// The new one.
     Child,
+}
+
+/// Which of the two processes of [`Fork::fork_sibling`] this is.
+#[derive(Debug)]
+pub enum Sibling {
+    /// The one that called, with a descriptor of the new one, which is no child
+    /// of it.
+    Old(PidFd),
+    /// The new one.
+    New,
 }
 
 impl Default for Fork {
@@ -139,6 +151,39 @@ impl Fork {
     /// See [`ForkError`].
     pub fn fork(&self) -> Result<Forked, ForkError> {
         let kernel = Kernel::get().map_err(ForkError::from)?;
+        Ok(match self.make(kernel, Kinship::Child)? {
+            Made::Child => Forked::Child,
+            Made::Parent(pidfd) => {
+                let pidfd = PidFd::from(moved_above_stdio(pidfd));
+                let group_signals = kernel.has_group_signals();
+                Forked::Parent(Child::new(pidfd, None, false, group_signals, [None, None, None]))
+            }
+        })
+    }
+
+    /// Makes a child of this process's parent, and returns in both processes:
+    /// for a process that is kept to be copied (a *zygote*), on behalf of the one
+    /// that started it. Who has the descriptor there can wait for the new process
+    /// and kill it, see [`Child::adopt`]; this process cannot wait for it.
+    ///
+    /// The exit signal is the one that this process has itself, and the
+    /// [parent death signal](Fork::parent_death_signal) comes when that parent
+    /// ends.
+    ///
+    /// # Errors
+    /// See [`ForkError`].
+    ///
+    /// # References
+    /// - [`CLONE_PARENT` of clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
+    pub fn fork_sibling(&self) -> Result<Sibling, ForkError> {
+        let kernel = Kernel::get().map_err(ForkError::from)?;
+        Ok(match self.make(kernel, Kinship::Sibling)? {
+            Made::Child => Sibling::New,
+            Made::Parent(pidfd) => Sibling::Old(PidFd::from(moved_above_stdio(pidfd))),
+        })
+    }
+
+    fn make(&self, kernel: Kernel, kinship: Kinship) -> Result<Made, ForkError> {
         if !thread::is_alone()? {
             return Err(ForkError::NotSingleThreaded);
         }
@@ -153,11 +198,15 @@ impl Fork {
             false => None,
         };
         let epolls = Epolls::prepare()?;
-        let parent = getpid();
+        let parent = match kinship {
+            Kinship::Child => getpid().as_raw_pid(),
+            Kinship::Sibling => thread::parent(),
+        };
 
         let blocked = Blocked::all();
         let made = clone::fork(&clone::Fork {
             method: kernel.method,
+            kinship,
             exit_signal: self.exit_signal,
             cgroup: match kernel.method {
                 Method::Clone3 => self.cgroup.as_deref().map(AsFd::as_fd),
@@ -173,7 +222,7 @@ impl Fork {
                     // Nothing that waits would ever be woken.
                     exit_process(FAILED);
                 }
-                let settled = self.settle(parent.as_raw_pid(), procs);
+                let settled = self.settle(parent, procs);
                 if let Some(report) = report {
                     report.send(settled);
                 }
@@ -181,24 +230,17 @@ impl Fork {
                     exit_process(FAILED);
                 }
                 drop(blocked);
-                Ok(Forked::Child)
+                Ok(Made::Child)
             }
             Ok(Made::Parent(pidfd)) => {
                 drop(blocked);
                 if let Some(Err(failed)) = report.map(Report::receive) {
-                    // It has ended or is about to.
+                    // It has ended or is about to. A sibling is not ours to wait
+                    // for.
                     let _ = wait::wait(pidfd.as_fd(), Reap::Yes);
                     return Err(failed.into());
                 }
-                let pidfd = PidFd::from(moved_above_stdio(pidfd));
-                let group_signals = kernel.has_group_signals();
-                Ok(Forked::Parent(Child::new(
-                    pidfd,
-                    None,
-                    false,
-                    group_signals,
-                    [None, None, None],
-                )))
+                Ok(Made::Parent(pidfd))
             }
             Err(errno) if self.cgroup.is_some() && is_about_cgroup(errno) => {
                 Err(ForkError::Cgroup(errno))
@@ -235,9 +277,10 @@ const FAILED: u8 = 127;
 /// How many forks led to this process.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A number that a fork changes in the child: what was made before belongs to
-/// an ancestor.
-pub(crate) fn generation() -> u32 {
+/// How many forks of this crate's led to this process: 0 in one that executed its
+/// program itself. What was made under a smaller number belongs to an ancestor, and
+/// a copy of it must not end what it stands for.
+pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 

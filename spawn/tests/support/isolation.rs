@@ -146,7 +146,7 @@ fn test_of<F>() -> &'static str {
 fn again(name: &str, role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env_remove(ISOLATED)
         .env_remove(HELPER)
         .env(role, name)
