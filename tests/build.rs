@@ -45,6 +45,7 @@ const SUITES: &[&str] = &[
     "slow",
     "spawn",
     "stdio",
+    "worker",
 ];
 
 fn main() {

@@ -71,7 +71,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut failed = None;
     let guest = async {
         match Command::instantiate_async(&mut store, &component, &linker).await {
-            Ok(command) => exit_code(command.wasi_cli_run().call_run(&mut store).await),
+            Ok(command) => {
+                if forks {
+                    // Without them a fork of a large guest takes longer, and no more.
+                    let _ = fork::prefer_huge_pages();
+                }
+                exit_code(command.wasi_cli_run().call_run(&mut store).await)
+            }
             Err(error) => {
                 failed = Some(error);
                 0

@@ -30,6 +30,7 @@ mod error;
 mod handlers;
 
 use crate::bindings::fork as host;
+use crate::cgroup::Cgroup;
 use crate::pidfd::nanoseconds;
 use crate::{PidFd, Signal};
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ pub struct Options {
     async_safe: bool,
     exit_signal: Option<Signal>,
     deadline: Option<Duration>,
+    group: Option<Cgroup>,
 }
 
 impl Default for Options {
@@ -65,7 +67,7 @@ impl Options {
     /// As POSIX's `fork`.
     #[must_use]
     pub fn new() -> Self {
-        Self { async_safe: false, exit_signal: Some(Signal::CHLD), deadline: None }
+        Self { async_safe: false, exit_signal: Some(Signal::CHLD), deadline: None, group: None }
     }
 
     /// Leaves out the handlers of [`at_fork`], as `_Fork` does.
@@ -91,6 +93,13 @@ impl Options {
         self
     }
 
+    /// Makes the child inside this cgroup: it runs no instruction outside.
+    #[must_use]
+    pub fn group(mut self, group: &Cgroup) -> Self {
+        self.group = Some(group.clone());
+        self
+    }
+
     /// Makes the child, and returns in both processes.
     ///
     /// # Errors
@@ -100,6 +109,8 @@ impl Options {
     /// - `Unsupported`: the host cannot, for example because it has threads.
     /// - `ResourceBusy`: it could not just now.
     /// - `QuotaExceeded`: as many processes live as may.
+    /// - That of a [`CgroupError`](crate::cgroup::CgroupError), which is inside the
+    ///   `ForkError`: the group does not take the child.
     #[doc(alias = "fork_np")]
     pub fn fork(&self) -> io::Result<Forked> {
         match self.async_safe {
@@ -109,9 +120,10 @@ impl Options {
     }
 
     fn fork_now(&self) -> io::Result<Forked> {
-        let forked = host::fork(host::Options {
+        let forked = host::fork(&host::Options {
             exit_signal: self.exit_signal.map(Signal::to_host),
             deadline: self.deadline.map(nanoseconds),
+            group: self.group.as_ref().map(Cgroup::host),
         });
         match forked {
             Ok(host::Forked::Parent(pidfd)) => Ok(Forked::Parent(PidFd::new(pidfd))),

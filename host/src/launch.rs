@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{CgroupError, Directory, Errno, Mark, Resource, SpawnError, Stage, spare};
+use offspring_spawn::{
+    CgroupError, Directory, Errno, Mark, Resource, Signal, SpawnError, Stage, generation, spare,
+};
 
 use crate::apart::Apart;
 use crate::attributes;
@@ -288,7 +290,11 @@ impl ProcessCtx {
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
             .default_signals(attributes::standard_signals())
-            .parent_death_signal(self.parent_death_signal)
+            .parent_death_signal(match generation() {
+                0 => self.parent_death_signal,
+                // A fork, which has one thread.
+                _ => Some(Signal::KILL),
+            })
             .no_new_privileges(true);
         if let Some(sandbox) = &granted.sandbox {
             engine.sandbox(sandbox.of(plan.terminal));

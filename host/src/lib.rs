@@ -16,7 +16,8 @@
 //! - A [`ProcessCtx`] holds it, ready to be used, in a store's data; the data's
 //!   type implements [`ProcessView`] to say where.
 //! - [`add_to_linker`] and [`add_to_linker_async`] link the interfaces.
-//! - [`fork`] runs guests that fork, in a process of one thread.
+//! - [`fork`] runs guests that fork, in a process of one thread: this one, or a
+//!   [`Worker`](fork::Worker) of a host that has more.
 //! - [`Children`] lets the host see and end what the guest started.
 //!
 //! # What a host must know

@@ -290,6 +290,9 @@ impl ChildProcess {
 
     /// Kills it, with its group or all that it ever started.
     fn kill(&self, child: &offspring_spawn::Child) -> io::Result<()> {
+        if !child.is_ours() {
+            return Err(Errno::CHILD.into());
+        }
         let tree = self.tree.as_ref().map(|tree| tree.owned.cgroup().kill());
         child.kill()?;
         self.mark.as_ref().map_or(Ok(()), |mark| mark.kill(child.as_fd()))?;

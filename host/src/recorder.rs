@@ -1,8 +1,8 @@
 //! Telling the host what a guest does: its log, and its audit sink.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use offspring_spawn::{ExitStatus, Signal};
@@ -30,6 +30,8 @@ pub(crate) struct Recorder {
     rate: Rate,
     omitted: AtomicU64,
     children: AtomicU64,
+    /// Which fork of the guest this process is: the numbers that led to it.
+    fork: Mutex<String>,
 }
 
 impl Recorder {
@@ -45,19 +47,46 @@ impl Recorder {
             rate: Rate::new(A_SECOND, AT_ONCE),
             omitted: AtomicU64::new(0),
             children: AtomicU64::new(0),
+            fork: Mutex::default(),
         }
     }
 
     /// Begins to tell of a child that was just started.
     pub(crate) fn spawned(self: &Arc<Recorder>, plan: &Plan, pid: Option<u32>) -> Account {
-        let number = self.children.fetch_add(1, Ordering::Relaxed) + 1;
-        let name = Name { number, grant: plan.grant, pid };
+        let number = self.next_child();
+        let name = Name { number, grant: Some(plan.grant), pid };
         let child = self.child(name);
         let ChildName { number, grant, pid } = child;
         tracing::info!(guest = self.guest, child = number, grant, pid, "spawned");
         self.tell(Event::Spawned { child, plan });
         let recorder = Arc::clone(self);
         Account { recorder, name, started: Instant::now(), is_over: AtomicBool::new(false) }
+    }
+
+    /// The number of the next child.
+    pub(crate) fn next_child(&self) -> u64 {
+        self.children.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Begins to tell of a fork that was just made.
+    pub(crate) fn forked(self: &Arc<Recorder>, number: u64, pid: Option<u32>) -> Account {
+        let name = Name { number, grant: None, pid };
+        tracing::info!(guest = self.guest, child = number, pid, "forked");
+        self.tell(Event::Forked { child: self.child(name) });
+        let recorder = Arc::clone(self);
+        Account { recorder, name, started: Instant::now(), is_over: AtomicBool::new(false) }
+    }
+
+    /// Tells from now on of a fork, which has children of its own.
+    pub(crate) fn enter_fork(&self, number: u64) {
+        let mut fork = self.fork.lock().unwrap_or_else(PoisonError::into_inner);
+        if !fork.is_empty() {
+            fork.push('.');
+        }
+        fork.push_str(&number.to_string());
+        self.children.store(0, Ordering::Relaxed);
+        // What was not told its parent tells.
+        self.omitted.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn not_spawned(&self, request: &Request, refusal: Refusal<'_>) {
@@ -102,7 +131,8 @@ impl Recorder {
     }
 
     fn child(&self, Name { number, grant, pid }: Name) -> ChildName<'_> {
-        ChildName { number, grant: self.grants.get(grant).map_or("", String::as_str), pid }
+        let grant = grant.and_then(|grant| self.grants.get(grant));
+        ChildName { number, grant: grant.map_or("", String::as_str), pid }
     }
 
     /// Whether one more record may be made of what a guest can do as often as it
@@ -128,7 +158,13 @@ impl Recorder {
 
     fn tell(&self, event: Event<'_>) {
         if let Some(sink) = &self.sink {
-            sink.record(&Record { time: SystemTime::now(), guest: &self.guest, event });
+            let fork = self.fork.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.record(&Record {
+                time: SystemTime::now(),
+                guest: &self.guest,
+                fork: &fork,
+                event,
+            });
         }
     }
 }
@@ -146,8 +182,8 @@ pub(crate) struct Account {
 #[derive(Debug, Clone, Copy)]
 struct Name {
     number: u64,
-    /// The grant, by its index in the policy.
-    grant: usize,
+    /// The grant, by its index in the policy; `None` for a fork.
+    grant: Option<usize>,
     pid: Option<u32>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use offspring::policy::{Grant, Policy, Sandbox};
 use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView, fork};
@@ -39,6 +40,7 @@ pub struct Run {
     wasi: WasiCtxBuilder,
     output: [MemoryOutputPipe; 2],
     table_capacity: Option<usize>,
+    epochs: Option<Duration>,
 }
 
 /// A guest that only needs to be started.
@@ -94,7 +96,7 @@ impl Run {
         let mut wasi = WasiCtxBuilder::new();
         wasi.arg("guest").stdout(output[0].clone()).stderr(output[1].clone());
         let process = ProcessCtx::builder();
-        Run { component, process, wasi, output, table_capacity: None }
+        Run { component, process, wasi, output, table_capacity: None, epochs: None }
     }
 
     /// Grants programs of these names.
@@ -155,6 +157,12 @@ impl Run {
         self
     }
 
+    /// Counts epochs while the guest forks, so often.
+    pub fn epochs(mut self, every: Duration) -> Run {
+        self.epochs = Some(every);
+        self
+    }
+
     /// Runs a guest that forks, with the streams of this process, and returns
     /// its exit code. Only for a process that has no other thread.
     pub fn forking(self) -> u8 {
@@ -174,7 +182,10 @@ impl Run {
         let state = State { table: ResourceTable::new(), process, wasi: self.wasi.build() };
         let mut store = Store::new(&engine, state);
         change(&mut store);
-        let runtime = fork::Runtime::new().unwrap();
+        let mut runtime = fork::Runtime::new().unwrap();
+        if let Some(every) = self.epochs {
+            runtime = runtime.epochs(&engine, every);
+        }
         runtime.run(async {
             use wasmtime_wasi::p2::bindings::Command;
             let command = Command::instantiate_async(&mut store, &component, &linker);

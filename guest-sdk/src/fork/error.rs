@@ -2,6 +2,7 @@
 
 use crate::ErrorCode;
 use crate::bindings::fork as host;
+use crate::cgroup::CgroupError;
 use std::io::{self, ErrorKind};
 use std::{error, fmt};
 
@@ -21,6 +22,8 @@ pub enum ForkError {
     LimitReached,
     /// Not enough memory.
     OutOfMemory,
+    /// The group does not take the child.
+    Cgroup(CgroupError),
     /// Another error.
     Other(ErrorCode),
 }
@@ -33,6 +36,7 @@ impl ForkError {
             Self::Busy => ErrorKind::ResourceBusy,
             Self::LimitReached => ErrorKind::QuotaExceeded,
             Self::OutOfMemory => ErrorKind::OutOfMemory,
+            Self::Cgroup(error) => error.kind(),
             Self::Other(code) => code.kind(),
         }
     }
@@ -47,6 +51,7 @@ impl From<host::ForkError> for ForkError {
             host::ForkError::Unsupported(why) => Self::Unsupported(why),
             host::ForkError::LimitReached => Self::LimitReached,
             host::ForkError::OutOfMemory => Self::OutOfMemory,
+            host::ForkError::Cgroup(error) => Self::Cgroup(error.into()),
             host::ForkError::Other(code) => Self::Other(code.into()),
         }
     }
@@ -61,6 +66,7 @@ impl fmt::Display for ForkError {
             Self::Unsupported(why) => write!(f, "this host cannot fork: {why}"),
             Self::LimitReached => f.write_str("a limit on processes is reached"),
             Self::OutOfMemory => f.write_str("not enough memory"),
+            Self::Cgroup(error) => error.fmt(f),
             Self::Other(code) => code.fmt(f),
         }
     }

@@ -27,9 +27,15 @@ const ELEMENTS: usize = 256;
 pub fn to_json(record: &Record<'_>) -> String {
     let mut line = Line::begin(record.time);
     line.text("guest", record.guest);
+    if !record.fork.is_empty() {
+        line.text("fork", record.fork);
+    }
     match &record.event {
         Event::Spawned { child, plan } => {
             line.text("event", "spawn").text("decision", "allowed").child(child).plan(plan);
+        }
+        Event::Forked { child } => {
+            line.text("event", "fork").text("decision", "allowed").child(child);
         }
         Event::NotSpawned { request, refusal } => {
             line.text("event", "spawn").refusal(refusal).request(request);
@@ -111,7 +117,10 @@ impl Line {
     }
 
     fn child(&mut self, child: &ChildName<'_>) -> &mut Line {
-        self.value("child", child.number).text("grant", child.grant);
+        self.value("child", child.number);
+        if !child.grant.is_empty() {
+            self.text("grant", child.grant);
+        }
         if let Some(pid) = child.pid {
             self.value("pid", pid);
         }

@@ -39,6 +39,9 @@ pub struct Record<'a> {
     pub time: SystemTime,
     /// The guest, by the name that the host gave it.
     pub guest: &'a str,
+    /// In which fork of it: the numbers of the forks that led there, `2.1` for the
+    /// first fork of the second one. Empty for the guest itself.
+    pub fork: &'a str,
     /// What.
     pub event: Event<'a>,
 }
@@ -53,6 +56,11 @@ pub enum Event<'a> {
         child: ChildName<'a>,
         /// What was done. Values of variables are secrets.
         plan: &'a Plan,
+    },
+    /// The guest went on twice.
+    Forked {
+        /// The new process.
+        child: ChildName<'a>,
     },
     /// The guest asked for a child and got none.
     NotSpawned {
@@ -99,9 +107,9 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ChildName<'a> {
-    /// Which one of the guest's: 1, 2, 3…
+    /// Which one of the guest's: 1, 2, 3…, in each fork anew.
     pub number: u64,
-    /// The grant that it was started by.
+    /// The grant that it was started by; empty for a fork.
     pub grant: &'a str,
     /// The number of its process, where it can be had. The kernel uses it again
     /// for others.

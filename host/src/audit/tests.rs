@@ -14,7 +14,7 @@ use crate::request::StdioKind;
 /// A line, as a reader of the log sees it.
 fn read(event: Event<'_>) -> Value {
     let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_001);
-    let line = to_json(&Record { time, guest: "ci", event });
+    let line = to_json(&Record { time, guest: "ci", fork: "", event });
     assert!(!line.contains(char::is_control), "{line:?}");
     assert!(line.len() < 65_536, "{} bytes", line.len());
     let value: Value = serde_json::from_str(&line).unwrap();
@@ -54,6 +54,20 @@ fn a_spawn() {
     assert_eq!(line, expected);
     let fixed = Plan { cwd: PlanCwd::Fixed("/srv".into()), ..plan };
     assert_eq!(read(Event::Spawned { child: child(), plan: &fixed })["cwd"], "/srv");
+}
+
+#[test]
+fn forks() {
+    let name = ChildName { grant: "", ..child() };
+    let time = SystemTime::UNIX_EPOCH;
+    let line =
+        to_json(&Record { time, guest: "ci", fork: "2.1", event: Event::Forked { child: name } });
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let expected = json!({
+        "v": 1, "time": "1970-01-01T00:00:00.000000Z", "guest": "ci", "fork": "2.1",
+        "event": "fork", "decision": "allowed", "child": 7, "pid": 42,
+    });
+    assert_eq!(line, expected);
 }
 
 #[test]
@@ -129,6 +143,7 @@ fn texts_come_back_as_they_were() {
     let plan = plan(&texts, &[]);
     let line = to_json(&Record {
         time: SystemTime::UNIX_EPOCH,
+        fork: "",
         guest: "\n\"",
         event: Event::Spawned { child: child(), plan: &plan },
     });
@@ -169,7 +184,7 @@ fn lines(path: &std::path::Path) -> Vec<Value> {
 #[test]
 fn a_file_is_appended_to() {
     let path = std::env::temp_dir().join(format!("offspring-audit-{}", std::process::id()));
-    let record = |event| Record { time: SystemTime::UNIX_EPOCH, guest: "ci", event };
+    let record = |event| Record { time: SystemTime::UNIX_EPOCH, guest: "ci", fork: "", event };
     for count in 1..=2 {
         let file = AuditFile::open(&path).unwrap();
         file.record(&record(Event::Omitted { count }));
@@ -192,7 +207,7 @@ fn what_cannot_be_written_is_counted_and_told_once() {
     });
     for count in 0..5 {
         let event = Event::Omitted { count };
-        file.record(&Record { time: SystemTime::UNIX_EPOCH, guest: "ci", event });
+        file.record(&Record { time: SystemTime::UNIX_EPOCH, guest: "ci", fork: "", event });
     }
     assert_eq!((file.lost(), told.load(Ordering::Relaxed)), (5, 1));
 }
@@ -215,7 +230,7 @@ fn a_file_says_what_it_lost() {
     let long = plan(&[&wide, &wide, &wide, &wide], &[]);
     let record = || {
         let event = Event::Spawned { child: child(), plan: &long };
-        file.record(&Record { time: SystemTime::UNIX_EPOCH, guest: "ci", event });
+        file.record(&Record { time: SystemTime::UNIX_EPOCH, guest: "ci", fork: "", event });
     };
     let mut written = 0_u64;
     while file.lost() == 0 {

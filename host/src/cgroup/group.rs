@@ -156,7 +156,7 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // Removed when nothing in it is held any more; killed now.
-        if self.is_guests() {
+        if self.is_guests() && self.0.owned.is_ours() {
             let _ = self.0.cgroup().kill();
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use offspring_spawn::{Device, IoMax, Setting};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, major, minor, openat};
@@ -112,8 +112,7 @@ impl Groups {
         if group.is_some_and(|group| group.is_frozen()) {
             return Err(LaunchError::Frozen);
         }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let owned = OwnedCgroup::within(parent, format!("child.{number}"))?;
+        let owned = OwnedCgroup::for_child(parent, &self.next)?;
         Ok(Some(Leaf { owned, group: group.cloned() }))
     }
 }

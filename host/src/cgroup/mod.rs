@@ -8,6 +8,7 @@
 mod controllers;
 mod group;
 mod groups;
+mod made;
 mod owned;
 mod place;
 mod sweep;
@@ -18,5 +19,6 @@ pub use controllers::{Controllers, LEAF, Lack};
 pub use group::Cgroup;
 pub(crate) use group::{Node, NotMade};
 pub(crate) use groups::{Groups, Leaf};
+pub(crate) use made::remove_all;
 pub use owned::OwnedCgroup;
 pub use place::{NoPlace, Place};

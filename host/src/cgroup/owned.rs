@@ -1,20 +1,25 @@
 //! A cgroup that is removed, with all that is in it, when it is dropped.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind};
+use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind, generation};
+use rustix::process::getpid;
 
 use super::controllers::open_up;
+use super::made;
 use super::place::Place;
 
 /// A cgroup in our place. Dropping it kills every process in it and beneath
-/// it, and removes it.
+/// it, and removes it. It belongs to the process that made it: a copy in a fork of
+/// that one names the same cgroup, and its drop does nothing.
 #[derive(Debug)]
 pub struct OwnedCgroup {
     cgroup: Cgroup,
     removal: Option<Removal>,
+    generation: u32,
 }
 
 /// What is left to be done for a cgroup that nobody uses any more.
@@ -57,10 +62,32 @@ impl OwnedCgroup {
         OwnedCgroup::create(&parent.cgroup, name, within)
     }
 
+    /// Makes a cgroup in another for one child, under a name that nobody else
+    /// has.
+    pub(super) fn for_child(
+        parent: &Arc<OwnedCgroup>,
+        next: &AtomicU64,
+    ) -> Result<OwnedCgroup, CgroupError> {
+        loop {
+            let made = OwnedCgroup::within(parent, numbered("child", next));
+            match made {
+                // Left by a process that was killed, which had our number.
+                Err(error) if error.kind() == CgroupErrorKind::Exists => {}
+                made => return made,
+            }
+        }
+    }
+
     fn create(parent: &Cgroup, name: String, within: Within) -> Result<OwnedCgroup, CgroupError> {
         let cgroup = parent.create(&name)?;
+        made::add(parent, &name);
         let removal = Removal { parent: parent.clone(), name, _within: within };
-        Ok(OwnedCgroup { cgroup, removal: Some(removal) })
+        Ok(OwnedCgroup { cgroup, removal: Some(removal), generation: generation() })
+    }
+
+    /// Whether this process has made it, and not one that it was forked from.
+    pub(super) fn is_ours(&self) -> bool {
+        self.generation == generation()
     }
 
     /// Enables every controller that it has for those beneath it.
@@ -77,11 +104,25 @@ impl OwnedCgroup {
 
 impl Drop for OwnedCgroup {
     fn drop(&mut self) {
-        if let Some(removal) = self.removal.take()
-            && !removal.is_done(PATIENCE)
-        {
-            leave_to_thread(removal);
+        if !self.is_ours() {
+            return;
         }
+        if let Some(removal) = self.removal.take() {
+            made::forget(&removal.parent, &removal.name);
+            if !removal.is_done(PATIENCE) {
+                leave_to_thread(removal);
+            }
+        }
+    }
+}
+
+/// A name for the next cgroup of a kind. A fork goes on with its parent's numbers,
+/// so its names have its own as well.
+pub(super) fn numbered(kind: &str, next: &AtomicU64) -> String {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    match generation() {
+        0 => format!("{kind}.{number}"),
+        _ => format!("{kind}.{}-{number}", getpid().as_raw_pid()),
     }
 }
 

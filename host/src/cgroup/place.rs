@@ -3,13 +3,13 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind, CgroupMount, Errno};
+use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind, CgroupMount, Errno, generation};
 
 use super::controllers::Controllers;
-use super::owned::OwnedCgroup;
+use super::owned::{OwnedCgroup, numbered};
 use super::sweep::{Locked, sweep};
 
 /// The cgroup that this process has made for the children of all its guests,
@@ -26,6 +26,8 @@ pub struct Place {
     locked: Locked,
     controllers: OnceLock<Controllers>,
     next: AtomicU64,
+    /// Of the process that has made it.
+    generation: u32,
 }
 
 static PLACE: Mutex<Weak<Place>> = Mutex::new(Weak::new());
@@ -59,7 +61,7 @@ impl Place {
             return Err(NoPlace::Threaded { path: mount.path().to_owned() });
         }
         let (controllers, next) = (OnceLock::new(), AtomicU64::new(0));
-        Ok(Place { mount, own, locked, controllers, next })
+        Ok(Place { mount, own, locked, controllers, next, generation: generation() })
     }
 
     /// The directory of the cgroup.
@@ -93,13 +95,16 @@ impl Place {
     /// [`LimitReached`](CgroupErrorKind::LimitReached): those above it allow no
     /// more, or none so deep.
     pub fn create(self: &Arc<Place>) -> Result<OwnedCgroup, CgroupError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        OwnedCgroup::in_place(self, format!("guest.{number}"))
+        OwnedCgroup::in_place(self, numbered("guest", &self.next))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // A fork's is its ancestor's.
+        if self.generation != generation() {
+            return;
+        }
         if let Some(controllers) = self.controllers.get() {
             controllers.undo(&self.own, self.cgroup());
         }

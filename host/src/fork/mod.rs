@@ -14,7 +14,8 @@
 //!   [`parallel_compilation`](wasmtime::Config::parallel_compilation) is off, or
 //!   components that were compiled ahead of time.
 //!
-//! Everywhere else the guest is told that it cannot.
+//! Everywhere else the guest is told that it cannot. A host with threads runs such guests
+//! in [`Worker`]s.
 //!
 //! ```no_run
 //! use offspring::fork;
@@ -67,28 +68,41 @@
 
 mod runtime;
 mod stdin;
+mod ticker;
+mod worker;
 
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offspring_spawn::{Fork, ForkError, Signal};
+use offspring_spawn::{CgroupError, Errno, Fork, ForkError, Signal};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use wasmtime_wasi::WasiCtxBuilder;
 
+use crate::cgroup::Node;
 use crate::child::{Child, Origin};
 use crate::ctx::ProcessCtx;
 use crate::held::Narrowed;
+use crate::launch::LaunchError;
+use crate::plan::PlanGroup;
 use crate::process::{Alive, ChildProcess, Counted};
 
+pub use offspring_spawn::{Exit, ExitStatus, PidFd, prefer_huge_pages};
 pub use runtime::Runtime;
+pub use worker::{
+    Answer, Call, Channel, Job, Launcher, Setup, StartError, Work, Worker, Zygote, worker_main,
+};
+
+use worker::Fresh;
 
 /// What a guest asks for.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) exit_signal: Option<Signal>,
     pub(crate) deadline: Option<Duration>,
+    /// The cgroup that the child is to begin in.
+    pub(crate) group: Option<Arc<Node>>,
 }
 
 /// Which process this is.
@@ -113,6 +127,12 @@ pub(crate) enum NotForked {
     Busy,
     #[error("the host is ending")]
     ShutDown,
+    #[error("the group is frozen, and a child in it would not begin before it is thawed")]
+    Frozen,
+    #[error(transparent)]
+    Group(#[from] CgroupError),
+    #[error("no connection to the embedder: {0}")]
+    Channel(Errno),
     #[error(transparent)]
     Engine(#[from] ForkError),
 }
@@ -133,6 +153,8 @@ impl ProcessCtx {
         if let Some(signal) = wanted.exit_signal.filter(|signal| !HARMLESS.contains(signal)) {
             return Err(NotForked::ExitSignal(signal));
         }
+        // Goes on in both processes when this returns.
+        let _paused = runtime::pause_epochs();
         runtime::wait_until_alone()?;
         let full = |what: &str, max| NotForked::LimitReached(format!("{max} {what} already"));
         let held = self.held.take();
@@ -146,32 +168,48 @@ impl ProcessCtx {
         let often = |often| NotForked::LimitReached(format!("too many forks: {often}"));
         self.spawns.take(Instant::now()).map_err(often)?;
 
+        let leaf = self.groups.leaf(&PlanGroup::Guest, wanted.group.as_ref());
+        let leaf = leaf.map_err(|error| match error {
+            LaunchError::Group(error) => NotForked::Group(error),
+            _ => NotForked::Frozen,
+        })?;
         let mut fork = Fork::new();
+        if let Some(leaf) = &leaf {
+            fork.cgroup(leaf.owned.cgroup());
+        }
         fork.exit_signal(wanted.exit_signal).parent_death_signal(Some(Signal::KILL));
         if let Some(after) = wanted.deadline {
             fork.deadline(after);
         }
+        let channel = Fresh::prepare().map_err(|error| {
+            NotForked::Channel(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        })?;
         // What is in a buffer now would be written twice.
         flush();
+        let number = self.recorder.next_child();
         let until = wanted.deadline.and_then(|after| Instant::now().checked_add(after));
         match fork.fork()? {
             offspring_spawn::Forked::Child => {
+                channel.begin();
+                self.recorder.enter_fork(number);
                 runtime::enter_fork(&self.children);
                 Ok(Forked::Child)
             }
             offspring_spawn::Forked::Parent(child) => {
                 // Without a number it is not found out when we are killed, and
                 // keeps its place until then.
-                if let Ok(pid) = child.pidfd().getpid() {
+                let pid = child.pidfd().getpid().ok();
+                if let Some(pid) = pid {
                     slot.give(pid);
                 }
+                let account = self.recorder.forked(number, pid);
                 let place = membership.id();
                 let alive = Alive { membership, _counted: Counted::Fork(slot) };
                 let children = self.children.clone();
-                let process = ChildProcess::new(alive, held, None, Duration::ZERO, false, children);
+                let process = ChildProcess::new(alive, held, leaf, Duration::ZERO, false, children);
                 let process = Arc::new(process.until(until));
-                if !self.children.starting(place, &process) || process.started(child, None).is_err()
-                {
+                let is_wanted = self.children.starting(place, &process);
+                if process.started(child, Some(account)).is_err() || !is_wanted {
                     return Err(NotForked::ShutDown);
                 }
                 self.children.started(place, &process);

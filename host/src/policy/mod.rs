@@ -51,7 +51,7 @@
 //! spawns-per-second = 1000         # and `spawn-burst` at once: as many
 //! ```
 //!
-//! A guest without groups may be let fork: `fork = { max = 8 }` is how many
+//! A guest may be let fork: `fork = { max = 8 }` is how many
 //! processes there may be at once besides the first.
 //!
 //! What is absent is denied. What is unknown is an error.
@@ -242,17 +242,9 @@ impl Policy {
         self.groups.iter().find(|group| group.name() == name)
     }
 
-    /// Checks that every group that a grant names is there, and that a guest with
-    /// groups may not fork: a copy of the host would end the groups of both. Reading
-    /// a file and building a context do so.
+    /// Checks that every group that a grant names is there. Reading a file and
+    /// building a context do so.
     pub fn check_groups(&self) -> Result<(), PolicyError> {
-        let mut grants = self.grants.iter();
-        let grouped = grants.find(|grant| *grant.get_group() != GrantGroup::Unset);
-        if self.max_forks.is_some() && (grouped.is_some() || !self.groups.is_empty()) {
-            let location = grouped.and_then(Grant::group_location);
-            let message = "a guest that may `fork` can have no `group`";
-            return Err(PolicyError::new(location, message));
-        }
         for grant in &self.grants {
             if let GrantGroup::Named(name) = grant.get_group()
                 && self.get_group(name).is_none()

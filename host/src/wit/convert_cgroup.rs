@@ -14,7 +14,11 @@ use crate::error::{CgroupFailure, Failure};
 
 /// What the guest gets for an error of a cgroup.
 pub(super) fn cgroup_error(error: EngineError) -> CgroupFailure {
-    Failure::Guest(match error.kind() {
+    Failure::Guest(cgroup_error_of(&error))
+}
+
+pub(super) fn cgroup_error_of(error: &EngineError) -> CgroupError {
+    match error.kind() {
         Kind::NoController(controller) => CgroupError::Unsupported(controller.to_string()),
         Kind::Unsupported => CgroupError::Unsupported(error.what().to_owned()),
         Kind::NotMounted => CgroupError::Unsupported("cgroup".to_owned()),
@@ -26,7 +30,7 @@ pub(super) fn cgroup_error(error: EngineError) -> CgroupFailure {
         Kind::LimitReached => CgroupError::LimitReached,
         Kind::InvalidValue => CgroupError::InvalidArgument,
         _ => CgroupError::Other(errno_name(error.errno()).map(str::to_owned)),
-    })
+    }
 }
 
 pub(super) fn not_made(why: NotMade) -> CgroupFailure {

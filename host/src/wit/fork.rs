@@ -1,9 +1,15 @@
 //! The interface `fork`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use offspring_spawn::Errno;
+
 use super::convert::{error_code, signal};
+use super::convert_cgroup::cgroup_error_of;
+use super::errno::errno_name;
 use crate::audit::Refusal;
+use crate::bindings::cgroup::CgroupError;
 use crate::bindings::fork::{self, ForkError, Forked, Options};
 use crate::bindings::types::ErrorCode;
 use crate::error::ForkFailure;
@@ -20,11 +26,15 @@ impl fork::Host for ProcessCtxView<'_> {
             None => None,
         };
         let deadline = options.deadline.map(Duration::from_nanos);
+        let group = match options.group {
+            Some(group) => Some(Arc::clone(self.table.get(&group)?.node())),
+            None => None,
+        };
         self.limit_handles();
         // So that there is no child that its parent cannot hold.
         let room = self.table.push(()).map_err(|_| ForkError::LimitReached)?;
         self.table.delete(room)?;
-        match self.ctx.fork(&Wanted { exit_signal, deadline }) {
+        match self.ctx.fork(&Wanted { exit_signal, deadline, group }) {
             Ok(crate::fork::Forked::Parent(child)) => Ok(Forked::Parent(self.table.push(child)?)),
             Ok(crate::fork::Forked::Child) => Ok(Forked::Child),
             Err(error) => {
@@ -41,6 +51,7 @@ impl fork::Host for ProcessCtxView<'_> {
 }
 
 fn fork_error(error: &NotForked) -> ForkError {
+    use CgroupError as Group;
     use offspring_spawn::ForkError as Engine;
     match error {
         NotForked::NotPermitted | NotForked::ShutDown => ForkError::NotPermitted,
@@ -48,12 +59,22 @@ fn fork_error(error: &NotForked) -> ForkError {
         NotForked::LimitReached(_) | NotForked::Engine(Engine::LimitReached) => {
             ForkError::LimitReached
         }
+        NotForked::Frozen => ForkError::Cgroup(Group::Busy),
+        NotForked::Group(error) => ForkError::Cgroup(cgroup_error_of(error)),
+        NotForked::Engine(Engine::Cgroup(errno)) => ForkError::Cgroup(match *errno {
+            Errno::NOENT | Errno::NODEV => Group::Gone,
+            Errno::BUSY => Group::Busy,
+            Errno::ACCESS | Errno::PERM => Group::NotDelegated,
+            Errno::OPNOTSUPP => Group::InvalidDomain,
+            errno => Group::Other(errno_name(errno).map(str::to_owned)),
+        }),
         NotForked::ExitSignal(_) => ForkError::Other(ErrorCode::InvalidArgument),
         NotForked::Engine(Engine::NotSingleThreaded) => ForkError::NotSingleThreaded,
         NotForked::Engine(Engine::OutOfMemory) => ForkError::OutOfMemory,
         NotForked::NoRuntime | NotForked::Engine(Engine::Unsupported(_)) => {
             ForkError::Unsupported(error.to_string())
         }
+        NotForked::Channel(errno) => ForkError::Other(error_code(*errno)),
         NotForked::Engine(engine) => ForkError::Other(error_code(engine.errno())),
     }
 }

@@ -160,12 +160,10 @@ fn a_grant_names_a_group_that_is_there() {
 }
 
 #[test]
-fn no_groups_for_those_who_fork() {
-    let policy = "fork = { max = 1 }\n[program.a]\npath = 'a'\ngroup = 'preferred'";
-    let error = Policy::parse("p", policy).unwrap_err();
-    assert_eq!(error.to_string(), "p:4:9: a guest that may `fork` can have no `group`");
-    let error = Policy::parse("p", "[fork]\nmax = 1\n[group.a]").unwrap_err();
-    assert_eq!(error.message(), "a guest that may `fork` can have no `group`");
+fn groups_for_those_who_fork() {
+    let text = "fork = { max = 1 }\n[program.a]\npath = 'a'\ngroup = 'g'\n[group.g]";
+    let policy = Policy::parse("p", text).unwrap();
+    assert_eq!((policy.get_forks(), policy.groups().len()), (Some(1), 1));
 }
 
 #[test]

@@ -221,7 +221,8 @@ fn commands(directory: &Descriptor, file: &Descriptor, actions: &FileActions) {
 fn copies() {
     door("fork.fork");
     for exit_signal in [None, Some(Signal::Chld), Some(Signal::Kill)] {
-        let error = fork(Options { exit_signal, deadline: None }).expect_err("it may not");
+        let error =
+            fork(&Options { exit_signal, deadline: None, group: None }).expect_err("it may not");
         assert!(matches!(error, ForkError::NotPermitted), "{error:?}");
         call_denied("fork", "fork");
     }
