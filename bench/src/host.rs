@@ -46,13 +46,13 @@ impl ProcessView for State {
 }
 
 /// The compiled guest, in the directory of the run.
-const COMPILED: &str = "guest.cwasm";
+pub const COMPILED: &str = "guest.cwasm";
 
-/// Compiles the guest once for all samples.
-pub fn compile(component: &Path, directory: &Path) -> Result<()> {
+/// Compiles a guest once for all samples.
+pub fn compile(component: &Path, directory: &Path, name: &str) -> Result<()> {
     let bytes = fs::read(component)?;
     let compiled = Engine::default().precompile_component(&bytes)?;
-    fs::write(directory.join(COMPILED), compiled).context("cannot write the compiled guest")
+    fs::write(directory.join(name), compiled).context("cannot write the compiled guest")
 }
 
 /// How a host has its guest's children.

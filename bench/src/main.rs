@@ -10,6 +10,7 @@ mod chart;
 mod children;
 mod condition;
 mod floor;
+mod forks;
 mod host;
 mod method;
 mod report;
@@ -43,8 +44,9 @@ struct Args {
     quick: bool,
 
     /// Measure only what has this in its name: "tiny", "descriptors", "stdout";
-    /// or "children", up to ten thousand that live at once, or "stores", up to a
-    /// hundred that spawn at once, which are not part of the others.
+    /// or, which are not part of the others, "children", up to ten thousand that live
+    /// at once, "stores", up to a hundred that spawn at once, and "forks", a guest that
+    /// forks.
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
 
@@ -60,6 +62,10 @@ struct Args {
     #[arg(long, hide = true, num_args = 2)]
     crowd: Option<Vec<String>>,
 
+    /// Used by the benchmark itself: measures forks.
+    #[arg(long, hide = true, num_args = 3)]
+    forks: Option<Vec<String>>,
+
     /// Used by the benchmark itself: measures one scene.
     #[arg(long, hide = true, num_args = 5)]
     worker: Option<Vec<String>>,
@@ -73,10 +79,16 @@ const FULL: Duration = Duration::from_secs(300);
 const ROUNDS: u32 = 2;
 
 fn main() -> Result<()> {
+    // First of all: in a worker of the benchmark of forks it does not return.
+    offspring::fork::worker_main(forks::prepare);
     let args = Args::parse();
+    if let Some(words) = &args.forks {
+        return forks::worker(words);
+    }
     match (&args.worker, args.crowd.as_deref(), args.only.as_deref()) {
         (Some(words), _, _) => worker::run(words),
         (None, Some([count, directory]), _) => children::worker(count.parse()?, directory.as_ref()),
+        (None, _, Some("forks")) => forks::bench(&Files::make()?.directory),
         (None, _, Some("children")) => children::bench(&Files::make()?.directory),
         (None, _, Some("stores")) => stores::bench(&Files::make()?.directory),
         (None, _, _) => bench(&args),
@@ -145,7 +157,8 @@ impl Files {
         let packages = &["bench-guest"];
         let guests = xtask::Guests { packages, profile: "release", target_dir: &target_dir };
         let built = xtask::build(&guests).map_err(anyhow::Error::msg)?;
-        host::compile(&built.join("bench_guest.wasm"), &files.directory)?;
+        host::compile(&built.join("bench_guest.wasm"), &files.directory, host::COMPILED)?;
+        host::compile(&built.join("forks.wasm"), &files.directory, forks::COMPILED)?;
         fs::copy(built.join(start::COMPONENT), files.directory.join(start::COMPONENT))?;
         Ok(files)
     }
