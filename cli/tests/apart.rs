@@ -21,6 +21,7 @@ cwd = 'preopens'
 stdio = ['piped']
 namespaces = ['pid', 'net']
 view = 'guest'
+sandbox = { execute = ['/bin', '/usr'] }
 ";
 
 #[test]

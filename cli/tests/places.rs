@@ -205,6 +205,7 @@ env = { PATH = '/bin:/usr/bin' }
 env-allow = ['*']
 cwd = 'preopens'
 stdio = ['null', 'piped']
+sandbox = 'none'
 group = 'steps'
 
 [group.steps]
@@ -248,7 +249,7 @@ fn required_and_preferred_where_there_are_none() {
     assert_eq!((ended.code, &*ended.stdout), (Some(125), ""), "{ended:?}");
     let path = group.path().display();
     let start = format!(
-        "offspring: {policy}:11:8: cannot make the group `steps`: the cgroup {path} is not \
+        "offspring: {policy}:12:8: cannot make the group `steps`: the cgroup {path} is not \
          delegated to this user; to mend it, "
     );
     assert!(ended.stderr.starts_with(&start) && ended.stderr.contains('`'), "{ended:?}");

@@ -312,7 +312,9 @@ fn a_handle_takes_all_with_it_without_cgroups() {
     mknodat(CWD, &path, FileType::Fifo, Mode::from(0o666), 0).unwrap();
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let lifeline = File::from(openat(CWD, &path, flags, Mode::empty()).unwrap());
+    let write = format!("write={}", folder.path(""));
     tool.args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"])
+        .args(["--sandbox", "execute=/bin", "--sandbox", "execute=/usr", "--sandbox", &write])
         .args([offspring_tests::PIDFD_TREE, &path]);
     // The guest waits for the end of all of them, in four ways.
     let output = tool.output().unwrap();

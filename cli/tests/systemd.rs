@@ -158,7 +158,7 @@ fn a_scope_of_a_user() {
     // A run there has its groups with their limits.
     let folder = Folder::new();
     let policy = "[program.sh]\npath = 'sh'\nargs = 'any'\nenv = { PATH = '/bin' }\n\
-        env-allow = ['*']\ncwd = 'preopens'\nstdio = ['null', 'piped']\ngroup = 'steps'\n\
+        env-allow = ['*']\ncwd = 'preopens'\nstdio = ['null', 'piped']\nsandbox = 'none'\ngroup = 'steps'\n\
         [group.steps]\nmemory-max = '64M'\npids-max = 16\ncpu-max = '50%'\nio-weight = 50\n\
         cpuset-cpus = '0'\n";
     let policy = folder.write("policy.toml", policy);

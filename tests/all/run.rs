@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use offspring::policy::{Grant, Policy, Sandbox};
+use offspring::policy::{Grant, Part, Policy, Sandbox};
 use offspring::{Children, ProcessCtx, ProcessCtxBuilder, ProcessCtxView, ProcessView, fork};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
@@ -83,9 +83,11 @@ pub fn grant(name: &str) -> Grant {
 }
 
 /// What tests have that are about something else: a sandbox in which programs
-/// start each other, look at themselves, and use the files of the test.
+/// start each other, look at themselves, and use the files of the test, on every
+/// kernel.
 pub fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new().read("/proc").write(std::env::temp_dir());
+    let sandbox = Part::ALL.iter().copied().fold(sandbox, Sandbox::best_effort);
     ["/bin", "/usr"].into_iter().fold(sandbox, Sandbox::execute)
 }
 

@@ -173,7 +173,14 @@ fn host_memory() -> Result<(), Errno> {
     let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(8), iov_len: 1 };
     // SAFETY: what is pointed to lives here; the other process's memory is read.
     let read = unsafe {
-        libc::process_vm_readv(ppid() as i32, &raw const local, 1, &raw const remote, 1, 0)
+        libc::process_vm_readv(
+            i32::try_from(ppid()).unwrap(),
+            &raw const local,
+            1,
+            &raw const remote,
+            1,
+            0,
+        )
     };
     let result = if read < 0 { file(Err::<(), _>(io::Error::last_os_error())) } else { Ok(()) };
     behind(result, &[Errno::FAULT])
@@ -181,7 +188,7 @@ fn host_memory() -> Result<(), Errno> {
 
 fn host_descriptor() -> Result<(), Errno> {
     let pidfd = pidfd_of_host()?;
-    opens(libc::SYS_pidfd_getfd, [pidfd.as_raw_fd() as usize, 0, 0, 0])
+    opens(libc::SYS_pidfd_getfd, [usize::try_from(pidfd.as_raw_fd()).unwrap(), 0, 0, 0])
 }
 
 fn signal_by_pidfd() -> Result<(), Errno> {
@@ -191,7 +198,7 @@ fn signal_by_pidfd() -> Result<(), Errno> {
 /// A signal that is none: whoever may be asked is not disturbed.
 fn signal_group() -> Result<(), Errno> {
     let group = answer(libc::SYS_getpgid, [ppid(), 0, 0, 0])?;
-    sys(libc::SYS_kill, [(-group).cast_unsigned() as usize, 0, 0, 0])
+    sys(libc::SYS_kill, [usize::try_from((-group).cast_unsigned()).unwrap(), 0, 0, 0])
 }
 
 /// Sets what is set already.
@@ -269,7 +276,7 @@ fn chroot() -> Result<(), Errno> {
 /// A copy that is nowhere, and goes with its descriptor.
 fn copy_mount() -> Result<(), Errno> {
     const CLONE: usize = 1;
-    const HERE: usize = libc::AT_FDCWD as isize as usize;
+    const HERE: usize = (libc::AT_FDCWD as isize).cast_unsigned();
     opens(libc::SYS_open_tree, [HERE, c"/".as_ptr() as usize, CLONE, 0])
 }
 
@@ -280,7 +287,7 @@ fn type_into_terminal() -> Result<(), Errno> {
 
 fn shared_memory() -> Result<(), Errno> {
     let id = answer(libc::SYS_shmget, [0, 4096, 0o600, 0])?;
-    sys(libc::SYS_shmctl, [id.unsigned_abs() as usize, 0, 0, 0])
+    sys(libc::SYS_shmctl, [usize::try_from(id.unsigned_abs()).unwrap(), 0, 0, 0])
 }
 
 fn shared_file() -> Result<(), Errno> {
