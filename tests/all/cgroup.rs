@@ -130,7 +130,8 @@ fn cgroup_io() {
     let policy = Policy::new().group(Group::new("build").io_max(&path, max)).unwrap();
     let policy = policy.group(Group::new("other")).unwrap();
     let dd = |name, group: &str| {
-        Grant::permissive(name, "dd").group(GrantGroup::Named(group.to_owned()))
+        let grant = Grant::permissive(name, "dd").sandbox(sandbox().read(&path));
+        grant.group(GrantGroup::Named(group.to_owned()))
     };
     let run = Run::new(CGROUP_IO).policy(policy);
     let run = run.grant(dd("dd", "build")).grant(dd("dd-other", "other"));
@@ -274,13 +275,13 @@ fn what_cannot_be_had_is_an_error_only_where_it_is_required() {
     }
     let build = |mode: &str| {
         let text = format!(
-            "[program.cat]\npath = 'cat'\ngroup = 'g'\n[group.g]\nmode = '{mode}'\n\
-             cpuset-cpus = '8000'\n"
+            "[program.cat]\npath = 'cat'\ngroup = 'g'\nsandbox = 'none'\n[group.g]\n\
+             mode = '{mode}'\ncpuset-cpus = '8000'\n"
         );
         ProcessCtx::builder().policy(Policy::parse("p.toml", &text).unwrap()).build()
     };
     let error = build("required").unwrap_err().to_string();
-    let start = "p.toml:6:15: cannot make cpuset.cpus of the group `g`: cgroup: cpuset.cpus: ";
+    let start = "p.toml:7:15: cannot make cpuset.cpus of the group `g`: cgroup: cpuset.cpus: ";
     assert!(error.starts_with(start), "{error}");
     build("preferred").unwrap();
     let text = "group.g.io-max.'/dev/null'.reads = 1";

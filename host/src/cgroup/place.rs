@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use offspring_spawn::{Cgroup, CgroupError, CgroupErrorKind, CgroupMount, Errno, generation};
 
@@ -30,7 +30,18 @@ pub struct Place {
     generation: u32,
 }
 
-static PLACE: Mutex<Weak<Place>> = Mutex::new(Weak::new());
+static PLACE: Mutex<Known> = Mutex::new(Known { place: Weak::new(), is_there: false });
+
+/// Told when a place is no longer there.
+static GONE: Condvar = Condvar::new();
+
+#[derive(Debug)]
+struct Known {
+    place: Weak<Place>,
+    /// Until the last one who dropped it has undone what it had done: whoever looks
+    /// at the cgroups meanwhile finds what will not be.
+    is_there: bool,
+}
 
 impl Place {
     /// Finds a place, or tells why there is none. Needs no controllers: a tree
@@ -42,11 +53,17 @@ impl Place {
     /// Why there is none, and what would mend it.
     pub fn find() -> Result<Arc<Place>, NoPlace> {
         let mut known = known();
-        if let Some(place) = known.upgrade() {
-            return Ok(place);
+        loop {
+            if let Some(place) = known.place.upgrade() {
+                return Ok(place);
+            }
+            if !known.is_there {
+                break;
+            }
+            known = GONE.wait(known).unwrap_or_else(PoisonError::into_inner);
         }
         let place = Arc::new(Place::make()?);
-        *known = Arc::downgrade(&place);
+        *known = Known { place: Arc::downgrade(&place), is_there: true };
         Ok(place)
     }
 
@@ -102,13 +119,14 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // A fork's is its ancestor's.
-        if self.generation != generation() {
-            return;
+        if self.generation == generation() {
+            if let Some(controllers) = self.controllers.get() {
+                controllers.undo(&self.own, self.cgroup());
+            }
+            let _ = self.own.remove_child(&self.locked.name);
         }
-        if let Some(controllers) = self.controllers.get() {
-            controllers.undo(&self.own, self.cgroup());
-        }
-        let _ = self.own.remove_child(&self.locked.name);
+        known().is_there = false;
+        GONE.notify_all();
     }
 }
 
@@ -232,6 +250,6 @@ fn has_version_1() -> bool {
     mounts.lines().any(|line| line.split(' ').nth(2) == Some("cgroup"))
 }
 
-fn known() -> MutexGuard<'static, Weak<Place>> {
+fn known() -> MutexGuard<'static, Known> {
     PLACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
