@@ -198,6 +198,10 @@ fn signal_by_pidfd() -> Result<(), Errno> {
 /// A signal that is none: whoever may be asked is not disturbed.
 fn signal_group() -> Result<(), Errno> {
     let group = answer(libc::SYS_getpgid, [ppid(), 0, 0, 0])?;
+    if group == 0 {
+        // It is of another namespace, and 0 would be our own.
+        return Err(Errno::PERM);
+    }
     sys(libc::SYS_kill, [usize::try_from((-group).cast_unsigned()).unwrap(), 0, 0, 0])
 }
 
