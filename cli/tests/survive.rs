@@ -57,6 +57,7 @@ impl Zoo {
         let mut command = offspring();
         command
             .args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"])
+            .args(["--sandbox", "execute=/bin", "--sandbox", "execute=/usr"])
             .args(["--dir", &format!("{}::/repo", self.folder.path("")), ci(), "--"])
             .arg("/repo/w.yml")
             .stdout(Stdio::piped())
@@ -197,6 +198,10 @@ fn ended_otherwise() {
     folder.write("w.yml", "jobs: {a: {steps: [{run: '(setsid sleep 1000 &); exit 3'}]}}");
     let mut tool = offspring();
     tool.args(["run", "--allow", "sh=/bin/sh", "--child-env", "PATH=/bin:/usr/bin"]).args([
+        "--sandbox",
+        "execute=/bin",
+        "--sandbox",
+        "execute=/usr",
         "--dir",
         &format!("{}::/repo", folder.path("")),
         ci(),
@@ -215,7 +220,8 @@ fn children_of_before_live_on() {
     folder.write("w.yml", "jobs: {a: {steps: [{run: '(setsid sleep 1000 &)'}]}}");
     let line = format!(
         "sleep 1000 >/dev/null 2>&1 & echo $!; exec {} run --allow sh=/bin/sh \
-         --child-env PATH=/bin:/usr/bin --dir {}::/repo {} /repo/w.yml",
+         --child-env PATH=/bin:/usr/bin --sandbox execute=/bin --sandbox execute=/usr \
+         --dir {}::/repo {} /repo/w.yml",
         env!("CARGO_BIN_EXE_offspring"),
         folder.path(""),
         ci()
