@@ -1,32 +1,34 @@
 //! From what a guest asked to a child: the one way to start a process.
 
+mod error;
+
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use offspring_spawn::{
-    CgroupError, Directory, Errno, Mark, Resource, Signal, SpawnError, Stage, generation, spare,
-};
+use offspring_spawn::{Directory, Errno, Mark, Resource, Signal, SpawnError, generation, spare};
 
 use crate::apart::Apart;
 use crate::attributes;
 use crate::bounds;
 use crate::cgroup::Leaf;
-use crate::child::{Cause, Child, Origin};
+use crate::child::{Child, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::held::Narrowed;
-use crate::path::{self, PathRefused};
+use crate::path;
 use crate::pipe::{PipeReader, PipeWriter, Room};
 use crate::plan::{Plan, PlanCwd};
-use crate::policy::{Denied, FileAction};
+use crate::policy::FileAction;
 use crate::process::{Alive, ChildProcess, Counted};
 use crate::pty::Terminal;
 use crate::quota::Share;
 use crate::rate::TooOften;
 use crate::recorder::Recorder;
-use crate::request::{Malformed, StdioKind};
+use crate::request::StdioKind;
+
+pub(crate) use error::LaunchError;
 
 /// A child and the guest's ends of its pipes.
 #[derive(Debug)]
@@ -35,43 +37,6 @@ pub(crate) struct Launched {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
-}
-
-/// Why no child was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LaunchError {
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error("{message}")]
-    LimitReached { rule: &'static str, message: String },
-    #[error("the directory to run in leads out of the one that it lies beneath")]
-    LeadsOut,
-    #[error("cannot open the directory to run in: {0}")]
-    Resolve(Errno),
-    #[error(transparent)]
-    Path(#[from] PathRefused),
-    #[error("the directory is in none of those that the child sees")]
-    NotInView,
-    #[error("cannot find out what the host has itself: {0}")]
-    Bounds(Errno),
-    #[error("cannot give a descriptor to the child: {0}")]
-    Descriptors(Errno),
-    #[error("no thread to wait for the deadline: {0}")]
-    Deadline(Errno),
-    #[error("the deadline passed before the program was executed")]
-    TimedOut,
-    #[error("the group is frozen, and a child in it would not start before it is thawed")]
-    Frozen,
-    #[error("the group has as many processes as its pids-max allows")]
-    GroupFull,
-    #[error(transparent)]
-    Group(#[from] CgroupError),
-    #[error("the host is ending")]
-    ShutDown,
-    #[error(transparent)]
-    Engine(#[from] SpawnError),
 }
 
 /// Everything that one spawn needs, checked, counted and opened.
@@ -364,39 +329,6 @@ impl Prepared {
             stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
             stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
         })
-    }
-}
-
-impl LaunchError {
-    /// A directory has no place in a view.
-    pub(crate) fn not_in_view(errno: Errno) -> LaunchError {
-        match errno {
-            Errno::XDEV => LaunchError::NotInView,
-            errno => LaunchError::Resolve(errno),
-        }
-    }
-
-    /// The processes above the host cannot be told to let one live on.
-    fn not_spared(errno: Errno) -> LaunchError {
-        match errno {
-            Errno::AGAIN => LaunchError::LimitReached {
-                rule: "detach",
-                message: "too many children live on already".to_owned(),
-            },
-            // It has ended by itself, and its status is not to be had.
-            errno => LaunchError::Engine(SpawnError { stage: Stage::Session, errno }),
-        }
-    }
-
-    /// Somebody ended the process before its program was executed.
-    fn ended(cause: Cause) -> LaunchError {
-        match cause {
-            Cause::Deadline => LaunchError::TimedOut,
-            // A guest has no handle yet to do it by.
-            Cause::Killed | Cause::KilledByHost | Cause::Dropped | Cause::OutOfMemory => {
-                LaunchError::ShutDown
-            }
-        }
     }
 }
 
