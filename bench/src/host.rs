@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use offspring::ProcessCtx;
 use offspring::cgroup::Place;
 use offspring::policy::{Arguments, Grant, Limits, Policy, Sandbox};
 use offspring::request::StdioKind;
-use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::WasiCtxBuilder;
+
+use crate::compiled;
+use crate::state::State;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -26,24 +29,6 @@ mod bindings {
 }
 
 pub use bindings::Work as GuestWork;
-
-struct State {
-    table: ResourceTable,
-    process: ProcessCtx,
-    wasi: WasiCtx,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl ProcessView for State {
-    fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
-    }
-}
 
 /// The compiled guest, in the directory of the run.
 pub const COMPILED: &str = "guest.cwasm";
@@ -86,11 +71,9 @@ pub struct Host {
 
 impl Guests {
     /// The guest that was compiled into the directory of the run.
-    #[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
     pub fn load(directory: &Path, how: How) -> Result<Guests> {
         let engine = Engine::default();
-        // SAFETY: it was made by this program a moment ago.
-        let component = unsafe { Component::deserialize_file(&engine, directory.join(COMPILED)) }?;
+        let component = compiled::load(&engine, &directory.join(COMPILED))?;
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         match how.lane {

@@ -8,6 +8,7 @@
 mod bytes;
 mod chart;
 mod children;
+mod compiled;
 mod condition;
 mod floor;
 mod forks;
@@ -16,6 +17,7 @@ mod method;
 mod report;
 mod sample;
 mod start;
+mod state;
 mod stores;
 mod tiny;
 mod work;

@@ -68,7 +68,7 @@ fn one_place_is_dangerous() {
             // What safe code is measured against.
             Some("bench/src/floor.rs" | "bench/src/forks/native.rs") => usize::MAX,
             // Machine code of its own.
-            Some("bench/src/host.rs" | "bench/src/forks/guest.rs") => 1,
+            Some("bench/src/compiled.rs") => 1,
             // Handlers of the C library's.
             Some("tests/all/fork.rs") => 2,
             // What traps.

@@ -5,11 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use offspring::policy::{Limits, Policy};
-use offspring::{ProcessCtx, ProcessCtxView, ProcessView, fork};
-use wasmtime::component::{Component, Linker, ResourceTable};
+use offspring::{ProcessCtx, fork};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx};
+
+use crate::compiled;
+use crate::state::State;
 
 /// The compiled guest, in the directory of the run.
 pub const COMPILED: &str = "forks.cwasm";
@@ -23,24 +26,6 @@ pub enum Pages {
     Huge,
 }
 
-struct State {
-    table: ResourceTable,
-    process: ProcessCtx,
-    wasi: WasiCtx,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl ProcessView for State {
-    fn process(&mut self) -> ProcessCtxView<'_> {
-        ProcessCtxView { ctx: &mut self.process, table: &mut self.table }
-    }
-}
-
 /// The guest, ready to be instantiated.
 pub struct Program {
     engine: Engine,
@@ -50,7 +35,7 @@ pub struct Program {
 impl Program {
     pub fn load(compiled: &Path) -> Result<Program> {
         let engine = Engine::new(Config::new().parallel_compilation(false))?;
-        let component = deserialize(&engine, compiled)?;
+        let component = compiled::load(&engine, compiled)?;
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         offspring::add_to_linker(&mut linker)?;
@@ -84,12 +69,6 @@ impl Program {
             }
         }))
     }
-}
-
-#[expect(unsafe_code, reason = "wasmtime has no other way to use what was compiled")]
-fn deserialize(engine: &Engine, compiled: &Path) -> Result<Component> {
-    // SAFETY: it was made by this program a moment ago.
-    Ok(unsafe { Component::deserialize_file(engine, compiled) }?)
 }
 
 /// Warms a guest up once and lets it fork so often; it prints its own figures.
