@@ -85,11 +85,12 @@ fn check(bytes: &[u8]) -> anyhow::Result<()> {
 
 #[expect(unsafe_code, reason = "there is no other way to use what was compiled ahead of time")]
 fn deserialize(engine: &Engine, path: &Path) -> anyhow::Result<Component> {
-    // SAFETY: the file is machine code, and whoever names it on the command
-    // line trusts it as they would a program that they run; the help says so.
-    // That it was made by this version for this machine is checked. It is
-    // mapped: changing it while it runs is as wrong as for a program, which
-    // the kernel protects and this it does not.
+    // That it was made by this version for this machine is checked. It is mapped:
+    // changing it while it runs is as wrong as for a program, which the kernel
+    // protects and this it does not.
+    //
+    // SAFETY: the file is machine code, and whoever names it on the command line
+    // trusts it as they would a program that they run; the help says so.
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map_err(anyhow::Error::from).with_context(|| {
         format!("cannot use {}; compile it anew with `offspring compile`", path.display())

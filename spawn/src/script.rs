@@ -14,7 +14,7 @@ use crate::search::search_in;
 pub(crate) const HEAD: usize = 256;
 
 /// How many interpreters may stand behind each other, as the kernel has it.
-const NESTED_MAX: usize = 4;
+pub(crate) const NESTED_MAX: usize = 4;
 
 /// What interprets a script, opened with it.
 #[derive(Debug, Clone)]
@@ -118,6 +118,12 @@ fn parse(head: &[u8]) -> Option<Result<Line<'_>, InterpreterReason>> {
     Some(Ok(Line { interpreter, argument }))
 }
 
+/// The path behind `#!` in the beginning of a file; `None` for what is no script, or
+/// names none.
+pub(crate) fn interpreter(head: &[u8]) -> Option<&[u8]> {
+    parse(head)?.ok().map(|line| line.interpreter)
+}
+
 trait Trim {
     fn without_blanks(&self, is_blank: impl Fn(&u8) -> bool) -> &[u8];
 }
@@ -213,6 +219,22 @@ mod tests {
         for (head, expected) in table {
             assert_eq!(line(head), expected, "{head:?}");
         }
+    }
+
+    #[test]
+    fn first_words() {
+        for (line, name) in [
+            ("/bin/sh\nrest", Some("/bin/sh")),
+            (" \t/usr/bin/env python3 -u\n", Some("/usr/bin/env")),
+            ("/bin/sh", Some("/bin/sh")),
+            ("/bin/sh\0-x", Some("/bin/sh")),
+            ("", None),
+            ("  \n/bin/sh", None),
+        ] {
+            let head = format!("#!{line}");
+            assert_eq!(interpreter(head.as_bytes()), name.map(str::as_bytes), "{line:?}");
+        }
+        assert_eq!(interpreter(b"\x7fELF"), None);
     }
 
     #[test]

@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
-/// How many interpreters of interpreters the kernel follows.
-const DEPTH: usize = 5;
+use crate::script::{self, HEAD, NESTED_MAX};
 
-/// The most of a first line that the kernel reads.
-const LINE: usize = 256;
+/// How many files there can be behind one: interpreters, and a loader.
+const DEPTH: usize = NESTED_MAX + 1;
 
 /// Opens, as `O_PATH`, everything that the kernel executes to execute what was
 /// opened from this path. What cannot be read, or is not there, has none: then
@@ -43,25 +42,18 @@ fn same(opened: impl AsFd, path: &Path) -> Option<File> {
 
 /// The path that a program names.
 fn named(file: &File) -> Option<PathBuf> {
-    let mut start = [0; LINE];
+    let mut start = [0; HEAD];
     let length = read_at(file, &mut start, 0).ok()?;
     let start = start.get(..length)?;
-    let name = match start.strip_prefix(b"#!") {
-        Some(line) => first_word(line).to_vec(),
+    let name = match script::interpreter(start) {
+        Some(name) => name.to_vec(),
         None => loader(start, |buffer, offset| read_at(file, buffer, offset))?,
     };
-    (!name.is_empty()).then(|| PathBuf::from(OsString::from_vec(name)))
+    Some(PathBuf::from(OsString::from_vec(name)))
 }
 
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
     file.read_at(buffer, offset).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-}
-
-fn first_word(line: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let line = line.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or_default();
-    let start = line.iter().position(|byte| !is_blank(byte)).unwrap_or(line.len());
-    line[start..].split(is_blank).next().unwrap_or_default()
 }
 
 const PT_INTERP: u32 = 3;
@@ -103,20 +95,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_lines() {
-        for (line, interpreter) in [
-            ("/bin/sh\nrest", "/bin/sh"),
-            (" \t/usr/bin/env python3 -u\n", "/usr/bin/env"),
-            ("/bin/sh", "/bin/sh"),
-            ("/bin/sh\0-x", "/bin/sh"),
-            ("", ""),
-            ("  \n/bin/sh", ""),
-        ] {
-            assert_eq!(first_word(line.as_bytes()), interpreter.as_bytes(), "{line:?}");
-        }
-    }
-
-    #[test]
     fn headers_that_are_cut_short_or_lie() {
         let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let whole = &whole[..4096];
@@ -128,9 +106,9 @@ mod tests {
                 Ok(length)
             }
         };
-        let found = loader(&whole[..LINE], read_of(whole.to_vec())).unwrap();
+        let found = loader(&whole[..HEAD], read_of(whole.to_vec())).unwrap();
         assert!(found.starts_with(b"/") && !found.contains(&0), "{found:?}");
-        for length in 0..LINE {
+        for length in 0..HEAD {
             let cut = whole[..length].to_vec();
             assert_eq!(loader(&cut.clone(), read_of(cut)), None, "{length}");
         }
@@ -138,7 +116,7 @@ mod tests {
         let mut lies = whole.to_vec();
         lies[32..40].fill(0xff);
         let read = |_: &mut [u8], _| Ok(0);
-        assert_eq!(loader(&lies[..LINE], read), None);
+        assert_eq!(loader(&lies[..HEAD], read), None);
     }
 
     #[test]
