@@ -71,7 +71,7 @@ impl ProcessCtx {
         {
             return Err(self.policy.grants()[plan.grant].refuse_outside_group().into());
         }
-        if plan.attributes.is_bounded() {
+        if self.policy.grants()[plan.grant].is_bounded(&plan) {
             let own = bounds::own().map_err(LaunchError::Bounds)?;
             self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
         }

@@ -29,8 +29,20 @@ pub struct Bounds {
 const NICE: std::ops::RangeInclusive<i32> = -20..=19;
 
 impl Grant {
+    /// Whether a plan of this grant has anything that a guest chose and that what
+    /// the host has bounds.
+    pub(crate) fn is_bounded(&self, plan: &Plan) -> bool {
+        plan.attributes.is_bounded() || plan.rlimits.iter().any(|(it, _)| !self.limits(*it))
+    }
+
+    /// Whether the host's own words limit this.
+    fn limits(&self, resource: Resource) -> bool {
+        self.get_rlimits().iter().any(|(limited, _)| *limited == resource)
+    }
+
     /// Checks a plan of this grant against what the host has, and leaves it
-    /// only the processors that the host has.
+    /// only the processors that the host has, and of the limits by which a guest
+    /// has narrowed it no more than the host has.
     pub(crate) fn confine(&self, plan: &mut Plan, host: &Bounds) -> Result<(), Denied> {
         let attributes = &mut plan.attributes;
         let program = quoted(self.name());
@@ -54,6 +66,15 @@ impl Grant {
                 && exceeds(*limit, *most)
             {
                 return Err(self.refuse_rlimit(*resource, *most));
+            }
+        }
+        let narrowed = plan.rlimits.iter_mut().filter(|(resource, _)| !self.limits(*resource));
+        for (resource, limit) in narrowed {
+            let most = host.rlimits.iter().find(|(other, _)| other == resource);
+            if let Some((_, most)) = most
+                && exceeds(*limit, *most)
+            {
+                *limit = Rlimit { current: Some(*most), maximum: Some(*most) };
             }
         }
         if let Some(chosen) = &mut attributes.cpu_affinity {

@@ -58,6 +58,10 @@ fn main() {
     let mut chosen = command(&limits, &["-c", ":"]);
     assert!(chosen.rlimit(Resource::Nofile, most(19)).status().expect("it starts").success());
     denied("rlimits", "20 at most", chosen.rlimit(Resource::Nofile, most(21)).spawn());
+    // One that the host's grant does not have stays below the host's own.
+    let own = text(Command::from_grant(&sh).args(["-c", "ulimit -Hn"]));
+    let more = narrow("rlimits = { nofile = 1000000000000 }");
+    assert_eq!(text(Command::from_grant(&more).args(["-c", "ulimit -Hn"])), own);
     let mut sleeps = command(&narrow("deadline = '50ms'"), &["-c", "exec sleep 100000"]);
     assert_eq!(sleeps.status().expect("it starts").signal(), Some(9));
     denied(
