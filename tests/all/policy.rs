@@ -42,6 +42,7 @@ fn policy_rules() {
         cwd = "preopens"
         stdio = ["inherit", "piped", "file"]
         signals = ["TERM"]
+        sandbox = { execute = ["/bin", "/usr"] }
     "#;
     let place = Place::new();
     fs::write(place.path("file"), "").unwrap();
