@@ -194,6 +194,11 @@ fn what_is_dangerous() {
         (grant("find", find, any), "`-exec`"),
         (grant("plain", plain, any), ""),
         (grant("plain", plain, "sandbox = \"none\""), "it has no sandbox"),
+        (grant("plain", plain, "sandbox.files = \"host\""), "all files of the host's user"),
+        (
+            grant("plain", plain, "sandbox.execute-written = \"allow\""),
+            "children can execute what the guest or they themselves have written",
+        ),
     ];
     for (text, warning) in table {
         let page = check(&text, &[]).stdout;
@@ -279,4 +284,19 @@ fn the_guest_must_not_change_what_it_may_start() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.starts_with(start), "{}", ended.stderr);
     assert_eq!(check(&text, &["--dir", &format!("{root}::/src::ro")]).code, Some(0));
+
+    // Nor what its children may execute besides.
+    let text = |more: &str| {
+        format!("[program.x]\npath = \"true\"\nsandbox = {{ execute = [{root:?}]{more} }}")
+    };
+    let held = ["--dir", &format!("{root}::/src")];
+    let ended = check(&text(""), &held);
+    let start = "offspring: policy.toml:3:24: cannot grant `x`: its children may execute ";
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.starts_with(start), "{}", ended.stderr);
+    let ended = check(&text(", execute-written = \"allow\""), &held);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.ends_with("\n1 warning\n"), "{}", ended.stdout);
+    let page = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("sandbox what the guest has written may be executed"), "{page}");
 }

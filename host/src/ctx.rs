@@ -22,6 +22,7 @@ use crate::rate::Rate;
 use crate::recorder::Recorder;
 use crate::sandbox::Sandboxes;
 use crate::watch;
+use crate::written::Written;
 
 /// What one guest may start, and what it has started: the state of this crate
 /// in a store.
@@ -194,8 +195,11 @@ impl ProcessCtxBuilder {
     pub fn check(self) -> Result<CheckedPolicy, BuildError> {
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
         let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let granted =
-            policy.grants().iter().map(|grant| Granted::open(grant, &preopens, &mut separation));
+        let mut written = Written::by_guest(&preopens);
+        let granted = policy
+            .grants()
+            .iter()
+            .map(|grant| Granted::open(grant, &preopens, &mut separation, &mut written));
         let programs = granted.map(|granted| Ok(granted?.program));
         let programs = programs.collect::<Result<_, BuildError>>()?;
         Ok(CheckedPolicy { policy, preopens, programs })
@@ -211,8 +215,11 @@ impl ProcessCtxBuilder {
         Kernel::get()?;
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
         let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let granted =
-            policy.grants().iter().map(|grant| Granted::open(grant, &preopens, &mut separation));
+        let mut written = Written::by_guest(&preopens);
+        let granted = policy
+            .grants()
+            .iter()
+            .map(|grant| Granted::open(grant, &preopens, &mut separation, &mut written));
         let granted = granted.collect::<Result<Vec<_>, _>>()?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
@@ -256,6 +263,7 @@ impl Granted {
         grant: &Grant,
         preopens: &[Preopen],
         separation: &mut Separation<'_>,
+        written: &mut Written<'_>,
     ) -> Result<Granted, BuildError> {
         let program = program::open(grant, preopens).map_err(|error| BuildError::Program {
             grant: grant.name().to_owned(),
@@ -265,6 +273,7 @@ impl Granted {
             },
             error: Box::new(error),
         })?;
+        written.check(grant, &program)?;
         let apart = separation.of(grant)?;
         let cwd = match grant.get_cwd() {
             // In a view it is one of the view's.

@@ -9,6 +9,7 @@ use wasmtime::component::ResourceTableError;
 use crate::bindings::{cgroup, fork, grant, spawn, types};
 use crate::policy::{Location, PolicyError};
 use crate::program::ProgramError;
+use crate::written::WrittenError;
 
 /// Why a [`ProcessCtx`](crate::ProcessCtx) cannot be built.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +30,16 @@ pub enum BuildError {
         location: Option<Location>,
         /// Why.
         error: Box<ProgramError>,
+    },
+    /// Children of a grant would run what was written by the guest or by themselves.
+    #[error("{}cannot grant `{grant}`: {error}", place(.location))]
+    Written {
+        /// The name of the grant.
+        grant: String,
+        /// Where the policy file says so.
+        location: Option<Location>,
+        /// What, and what would mend it.
+        error: Box<WrittenError>,
     },
     /// The sandbox of a grant cannot be made.
     #[error("{}cannot confine `{grant}`: {error}{}", place(.location), remedy(.error))]

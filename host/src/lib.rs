@@ -96,6 +96,7 @@ mod stream;
 mod view;
 mod watch;
 mod wit;
+mod written;
 
 use wasmtime::component::Linker;
 
@@ -111,6 +112,7 @@ pub use offspring_spawn::{
 pub use program::ProgramError;
 pub use spawned::{SpawnRefused, Spawned, SpawnedPipe};
 pub use view::{Process, ProcessCtxView, ProcessView};
+pub use written::WrittenError;
 
 /// Links every interface of `offspring:process`, for synchronous hosts and those
 /// that have one guest.

@@ -3,16 +3,14 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use offspring_spawn::{Errno, InterpreterError, Program, SpawnError, Stage};
-use rustix::fs::{Access, AtFlags, CWD, accessat};
 use sha2::Digest;
 
-use crate::beneath;
 use crate::policy::{Grant, Sha256};
-use crate::preopen::{Preopen, open_directory};
+use crate::preopen::Preopen;
+use crate::written::replaceable;
 
 /// Why a program cannot be granted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,7 +82,11 @@ pub(crate) fn open(grant: &Grant, preopens: &[Preopen]) -> Result<Program, Progr
     let files = [program.path()].into_iter().chain(program.interpreters());
     for (index, file) in files.enumerate() {
         let pinned = index == 0 && grant.get_sha256().is_some();
-        if let Some((place, preopen)) = writable(file, preopens).filter(|_| !pinned) {
+        let mut changed = preopens
+            .iter()
+            .filter(|_| !pinned)
+            .filter_map(|preopen| Some((replaceable(file, preopen)?, preopen)));
+        if let Some((place, preopen)) = changed.next() {
             let (path, guest) = (file.to_owned(), preopen.guest.clone());
             return Err(ProgramError::Writable { path, place, guest, pinnable: index == 0 });
         }
@@ -118,32 +120,4 @@ fn sum(program: &Program) -> Result<Sha256, SpawnError> {
             count => digest.update(&block[..count]),
         }
     }
-}
-
-/// What of a file a guest with these directories could change: the file, the
-/// directory that it is in, or one above that is still the guest's.
-fn writable<'a>(file: &Path, preopens: &'a [Preopen]) -> Option<(PathBuf, &'a Preopen)> {
-    // Where it was found, and where it is.
-    let real = file.canonicalize().ok();
-    let places = [Some(file), real.as_deref()].into_iter().flatten();
-    let writable = preopens.iter().filter(|preopen| !preopen.perms.write_not_permitted());
-    for (place, preopen) in places.flat_map(|place| writable.clone().map(move |it| (place, it))) {
-        let Some(parent) = place.parent() else { continue };
-        let Ok(directory) = open_directory(parent) else { continue };
-        let Ok(root) = beneath::id(preopen.dir.as_fd()) else { continue };
-        let may_write = |access: Result<(), Errno>| access.is_ok();
-        let mut changes = may_write(accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS));
-        let mut changed = changes.then(|| place.to_owned());
-        let reached = beneath::any_above(directory.as_fd(), |above, id| {
-            changes |= may_write(accessat(above, ".", Access::WRITE_OK, AtFlags::EACCESS));
-            if changes && changed.is_none() {
-                changed = Some(parent.to_owned());
-            }
-            id == root
-        });
-        if let (Ok(true) | Err(_), Some(changed)) = (reached, changed) {
-            return Some((changed, preopen));
-        }
-    }
-    None
 }

@@ -60,8 +60,8 @@ impl Program {
     /// longer whether the script may: that is what
     /// [`check_executable`](Program::check_executable) is for.
     ///
-    /// The dynamic loader of a program and its libraries are not pinned: the
-    /// kernel and the loader look for them by path.
+    /// The dynamic [loader](Program::loader) of a program and its libraries are not
+    /// pinned: the kernel and the loader look for them by path.
     ///
     /// # Errors
     /// Those of each interpreter, and what cannot be pinned: a relative path, and

@@ -169,6 +169,20 @@ fn the_matrix_for_an_ordinary_user() {
     });
 }
 
+/// What a program was sealed against: its file may have become anything.
+#[test]
+fn what_a_program_was_sealed_from_is_not_executed() {
+    let body = || {};
+    if is_helper(&body) {
+        let own = root();
+        assert_eq!(errno(File::open(&own)), None);
+        return assert_eq!(execute(own), DENIED);
+    }
+    let program = own_program();
+    let sealed = program.seal().unwrap();
+    inside_with(&body, &sealed, |sandbox| sandbox, |command| command.env(WHERE, program.path()));
+}
+
 #[test]
 fn what_is_open_stays_usable() {
     let body = || {};

@@ -55,6 +55,7 @@ mod spawn;
 mod spawned;
 mod stdio;
 mod wit;
+mod written;
 
 /// Fails to compile when a guest has no test.
 #[macro_export]

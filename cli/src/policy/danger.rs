@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use offspring::Program;
-use offspring::policy::Grant;
+use offspring::policy::{Grant, Sandbox, SandboxFiles};
 
 const SHELLS: &str = "ash bash busybox csh dash elvish fish ksh ksh93 lksh mksh nu oksh pwsh rbash sh \
                       tcsh toybox xonsh yash zsh";
@@ -75,10 +75,7 @@ const RUNNERS: &[(&str, &str)] = &[
 pub fn dangers(grant: &Grant, program: &Program) -> Vec<String> {
     let real = fs::canonicalize(program.path()).unwrap_or_else(|_| program.path().to_owned());
     let mut found: Vec<String> = by_name(grant, program.path(), &real).into_iter().collect();
-    if grant.get_sandbox().is_none() {
-        let what = "it has no sandbox: children can do all that the host's user may";
-        found.push(what.to_owned());
-    }
+    found.extend(of_sandbox(grant.get_sandbox()).map(str::to_owned));
     let pinned = grant.get_sha256().is_some();
     for path in [&*real].into_iter().chain(program.interpreters()) {
         let Ok(file) = fs::metadata(path) else { continue };
@@ -99,6 +96,25 @@ pub fn dangers(grant: &Grant, program: &Program) -> Vec<String> {
         }
     }
     found
+}
+
+/// What its sandbox lets through that others stop.
+fn of_sandbox(sandbox: &Sandbox) -> Option<&'static str> {
+    if sandbox.is_none() {
+        return Some("it has no sandbox: children can do all that the host's user may");
+    }
+    if sandbox.get_files() == SandboxFiles::Host {
+        return Some(
+            "children can use all files of the host's user, and execute what the guest has \
+             written (`files`)",
+        );
+    }
+    let written = sandbox.get_execute_written();
+    written.then_some(
+        "children can execute what the guest or they themselves have written \
+         (`execute-written`): whoever may start it may run everything that its sandbox lets \
+         through",
+    )
 }
 
 /// Who else than its owner may write to it.

@@ -25,6 +25,7 @@ pub struct Sandbox {
     paths: Vec<SandboxPath>,
     network: Network,
     metadata: Option<bool>,
+    execute_written: bool,
     system_calls: BTreeSet<CallGroup>,
     without: BTreeSet<Part>,
     best_effort: BTreeSet<Part>,
@@ -60,6 +61,7 @@ pub(super) const SANDBOX: &[&str] = &[
     "read",
     "write",
     "execute",
+    "execute-written",
     "network",
     "metadata",
     "system-calls",
@@ -122,6 +124,14 @@ impl Sandbox {
         self.path(path.into(), Access::Execute, None)
     }
 
+    /// Sets whether children may execute, and load libraries from, what the guest
+    /// or they themselves may write. Default: no, and where both would be allowed
+    /// for the same files it is an error when the context is built.
+    pub fn execute_written(mut self, yes: bool) -> Sandbox {
+        self.execute_written = yes;
+        self
+    }
+
     /// Sets which sockets there may be. Default: [`Network::Deny`].
     pub fn network(mut self, network: Network) -> Sandbox {
         self.network = network;
@@ -182,6 +192,11 @@ impl Sandbox {
         &self.paths
     }
 
+    /// Whether children may execute what the guest or they themselves may write.
+    pub fn get_execute_written(&self) -> bool {
+        self.execute_written
+    }
+
     /// Which sockets there may be.
     pub fn get_network(&self) -> Network {
         self.network
@@ -228,6 +243,9 @@ impl Sandbox {
             "run-time" => self.run_time(one_of(key, value, &[true, false], yes_or_no)?),
             "network" => self.network(one_of(key, value, Network::ALL, Network::name)?),
             "metadata" => self.metadata(one_of(key, value, &[true, false], allow_or_deny)?),
+            "execute-written" => {
+                self.execute_written(one_of(key, value, &[true, false], allow_or_deny)?)
+            }
             "system-calls" => self.system_calls(one_of(key, value, GROUPS, CallGroup::name)?),
             "without" => self.without(one_of(key, value, PARTS, Part::name)?),
             "best-effort" => self.best_effort(one_of(key, value, Part::ALL, Part::name)?),
@@ -335,6 +353,9 @@ mod tests {
         assert_eq!(set(&[("run-time", "false")]), Ok(Sandbox::new().run_time(false)));
         assert_eq!(set(&[("network", "unix")]), Ok(Sandbox::new().network(Network::Unix)));
         assert_eq!(set(&[("metadata", "deny")]), Ok(Sandbox::new().metadata(false)));
+        let written = Sandbox::new().execute_written(true);
+        assert_eq!(set(&[("execute-written", "allow")]), Ok(written));
+        assert_eq!(set(&[("execute-written", "deny")]), Ok(Sandbox::new()));
         assert_eq!(
             set(&[("read", "/a"), ("write", "/b"), ("execute", "/c")]),
             Ok(Sandbox::new().read("/a").write("/b").execute("/c"))

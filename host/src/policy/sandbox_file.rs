@@ -17,7 +17,9 @@ pub(super) fn sandbox(value: &Value<'_>) -> Result<Sandbox, PolicyError> {
             set.map_err(|message| value.error(message))
         };
         sandbox = match key {
-            "files" | "network" | "metadata" => one(sandbox, value, value.string()?)?,
+            "files" | "network" | "metadata" | "execute-written" => {
+                one(sandbox, value, value.string()?)?
+            }
             "run-time" => sandbox.run_time(value.boolean()?),
             "read" | "write" | "execute" | "system-calls" | "without" | "best-effort" => {
                 let mut words = value.list()?.into_iter();

@@ -170,10 +170,13 @@ fn rest(sandbox: &Sandbox) -> String {
         true => "permissions may be changed".to_owned(),
         false => "no permissions may be changed".to_owned(),
     });
+    let written = sandbox.get_execute_written();
+    let written = written.then(|| "what the guest has written may be executed".to_owned());
     let calls = sandbox.get_system_calls().map(|group| format!("system calls of {}", group.name()));
     let without = sandbox.get_without().map(|part| format!("without {part}"));
     let perhaps = sandbox.get_best_effort().map(|part| format!("perhaps without {part}"));
-    let changed: Vec<_> = metadata.into_iter().chain(calls).chain(without).chain(perhaps).collect();
+    let changed = metadata.into_iter().chain(written).chain(calls).chain(without).chain(perhaps);
+    let changed: Vec<_> = changed.collect();
     match changed.is_empty() {
         true => "whole".to_owned(),
         false => words(changed.into_iter()),

@@ -12,7 +12,7 @@ use super::call_group::CallGroup;
 use super::calls;
 use super::capabilities::Bounds;
 use super::error::{Missing, SandboxError};
-use super::interpreter::interpreters;
+use super::interpreter::{self, interpreters};
 use super::landlock::{Access, Handled, Ruleset};
 use super::network::Network;
 use super::part::Part;
@@ -87,7 +87,9 @@ impl SandboxBuilder {
         let fd = Arc::new(open_path(path).map_err(open)?);
         let kind = FileType::from_raw_mode(fstat(&fd).map_err(open)?.st_mode);
         let with = match (access, kind) {
-            (Access::Execute, FileType::RegularFile) => interpreters(&fd, path),
+            (Access::Execute, FileType::RegularFile) => {
+                interpreter::same(&fd, path).map(interpreters).unwrap_or_default()
+            }
             (Access::Execute | Access::Read | Access::Write, _) => Vec::new(),
         };
         Ok(self.file(fd, access).executed_with(with))
@@ -97,8 +99,8 @@ impl SandboxBuilder {
     /// it: a script's interpreter, a dynamic program's loader.
     pub fn program(mut self, program: &Program) -> SandboxBuilder {
         // Those of a script that are pinned, and everybody's loader.
-        let with = program.files().flat_map(|file| interpreters(file.source(), file.path()));
-        let with = with.collect();
+        let files = program.files().filter_map(|file| file.read().ok());
+        let with = files.flat_map(interpreters).collect();
         self.programs.push(program.clone());
         self.executed_with(with)
     }
@@ -215,9 +217,11 @@ impl SandboxBuilder {
             for (fd, access) in &self.files {
                 ruleset.allow(fd.as_fd(), *access)?;
             }
-            // A copy that is sealed is in no file system, and needs no rule.
             for file in self.programs.iter().flat_map(Program::files) {
-                ruleset.allow(file.source(), Access::Execute)?;
+                // A copy that is sealed is in no file system, and needs no rule. What
+                // it was made of may have become anything.
+                let access = if file.is_sealed() { Access::Read } else { Access::Execute };
+                ruleset.allow(file.source(), access)?;
             }
             if self.run_time {
                 for (path, access) in Sandbox::run_time_files() {
@@ -244,6 +248,14 @@ impl Sandbox {
         all(runtime::READ, Access::Read)
             .chain(all(runtime::WRITE, Access::Write))
             .chain(all(runtime::EXECUTE, Access::Execute))
+    }
+
+    /// Where dynamic programs have their libraries from, unless they or their
+    /// environment say otherwise: directories, and the files by which loaders find
+    /// what is in them. Not every system has all of it. Whoever can write there can
+    /// change what these programs do.
+    pub fn run_time_libraries() -> impl Iterator<Item = &'static Path> {
+        runtime::LIBRARIES.iter().map(Path::new)
     }
 }
 

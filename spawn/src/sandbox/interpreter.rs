@@ -12,17 +12,18 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
+use crate::error::{SpawnError, Stage};
+use crate::program::Program;
 use crate::script::{self, HEAD, NESTED_MAX};
 
 /// How many files there can be behind one: interpreters, and a loader.
 const DEPTH: usize = NESTED_MAX + 1;
 
-/// Opens, as `O_PATH`, everything that the kernel executes to execute what was
-/// opened from this path. What cannot be read, or is not there, has none: then
-/// a spawn says so.
-pub(super) fn interpreters(program: impl AsFd, path: &Path) -> Vec<OwnedFd> {
+/// Opens, as `O_PATH`, everything that the kernel executes to execute this program.
+/// What cannot be read, or is not there, has none: then a spawn says so.
+pub(super) fn interpreters(program: File) -> Vec<OwnedFd> {
     let mut found = Vec::new();
-    let mut next = same(&program, path).as_ref().and_then(named);
+    let mut next = named(&program);
     while let (Some(path), true) = (next, found.len() < DEPTH) {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let Ok(fd) = open(&path, flags, Mode::empty()) else { break };
@@ -33,7 +34,7 @@ pub(super) fn interpreters(program: impl AsFd, path: &Path) -> Vec<OwnedFd> {
 }
 
 /// Opens a path to read, if that is still what was opened.
-fn same(opened: impl AsFd, path: &Path) -> Option<File> {
+pub(super) fn same(opened: impl AsFd, path: &Path) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = open(path, flags, Mode::empty()).ok()?;
     let (one, other) = (fstat(&opened).ok()?, fstat(&file).ok()?);
@@ -50,6 +51,25 @@ fn named(file: &File) -> Option<PathBuf> {
         None => loader(start, |buffer, offset| read_at(file, buffer, offset))?,
     };
     Some(PathBuf::from(OsString::from_vec(name)))
+}
+
+impl Program {
+    /// The dynamic loader that the kernel executes to execute this program, or the
+    /// last interpreter of it that is pinned, by the path that stands in there;
+    /// `None` for what has none, as scripts whose interpreter is not pinned. The
+    /// kernel looks for it at every spawn.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2), and `ESTALE` when another file has the path of
+    /// the program now.
+    pub fn loader(&self) -> Result<Option<PathBuf>, SpawnError> {
+        let Some(file) = self.files().last() else { return Ok(None) };
+        if file.script().is_some() {
+            return Ok(None);
+        }
+        let file = file.read().map_err(SpawnError::at(Stage::Program))?;
+        Ok(named(&file))
+    }
 }
 
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
@@ -124,7 +144,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("interpreter.{}", std::process::id()));
         std::fs::write(&path, "#!/bin/sh\n").unwrap();
         let script = File::open(&path).unwrap();
-        let found = interpreters(&script, &path);
+        let found = interpreters(same(&script, &path).unwrap());
         let shell = std::fs::metadata("/bin/sh").unwrap();
         let inode = |fd: &OwnedFd| fstat(fd).unwrap().st_ino;
         use std::os::unix::fs::MetadataExt;
@@ -132,7 +152,7 @@ mod tests {
         // The path has something else now, which is not looked at.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "#!/bin/cat\n").unwrap();
-        assert_eq!(interpreters(&script, &path).len(), 0);
+        assert!(same(&script, &path).is_none());
         std::fs::remove_file(&path).unwrap();
     }
 }

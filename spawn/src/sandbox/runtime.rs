@@ -83,6 +83,27 @@ pub(crate) const READ: &[&str] = &[
     "/sys/kernel/mm/transparent_hugepage",
 ];
 
+/// Where loaders find libraries unless they are told otherwise, and what tells them.
+pub(super) const LIBRARIES: &[&str] = &[
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/gnu/store",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/ld-musl-aarch64.path",
+    "/etc/ld-musl-riscv64.path",
+    "/etc/ld-musl-x86_64.path",
+];
+
 /// These may be written.
 pub(crate) const WRITE: &[&str] = &["/dev/full", "/dev/null", "/dev/zero"];
 

@@ -34,7 +34,7 @@ detach = true
 group = "preferred"
 sandbox = { files = "none", run-time = false, read = ["/r"], write = ["/w"], execute = ["/x"],
   network = "unix", metadata = "deny", system-calls = ["ipc"], without = ["signals"],
-  best-effort = ["files", "truncate"] }
+  best-effort = ["files", "truncate"], execute-written = "allow" }
 
 [program.aaa]
 path = "aaa"
@@ -87,6 +87,7 @@ fn everything_as_in_code() {
     let sandbox = path(sandbox, "execute", "/x", "p.toml:22:89")
         .network(Network::Unix)
         .metadata(false)
+        .execute_written(true)
         .system_calls(CallGroup::Ipc)
         .without(Part::Signals)
         .best_effort(Part::Files)
@@ -480,6 +481,11 @@ const MISTAKES_IN_A_GRANT: &[(&str, &str)] = &[
     ("sandbox = false", "3:11: `sandbox` must be a table, not false"),
     ("sandbox.netwrk = 'deny'", "3:9: unknown key `netwrk`, did you mean `network`?"),
     ("sandbox.network = 'dney'", "3:19: `dney` is no value of `network`, did you mean `deny`?"),
+    ("sandbox.execute-written = true", "3:27: `execute-written` must be a string, not true"),
+    (
+        "sandbox.execute-written = 'alow'",
+        "3:27: `alow` is no value of `execute-written`, did you mean `allow`?",
+    ),
     ("sandbox.run-time = 'yes'", "3:20: `run-time` must be true or false, not \"yes\""),
     ("sandbox.read = '/etc'", "3:16: `read` must be a list of strings, not \"/etc\""),
     ("sandbox.read = ['etc']", "3:17: `read` must be an absolute path, not `etc`"),
