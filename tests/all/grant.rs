@@ -1,17 +1,20 @@
 //! Grants that are narrowed and handed on.
 
 use std::fs;
+use std::sync::Arc;
 
 use offspring::bindings::grant::Grant;
-use offspring::policy::{Limits, Policy};
+use offspring::policy::{Grant as Words, GrantGroup, Group, Limits, Policy};
 use offspring_tests::*;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::FsPerms::ReadWrite;
 
 use crate::assert_test_exists;
+use crate::cgroup::has;
+use crate::kept::{Kept, text};
 use crate::place::Place;
-use crate::run::{Run, State, engine};
+use crate::run::{Run, State, engine, grant, sandbox};
 
 for_each_grant_program!(assert_test_exists);
 
@@ -46,6 +49,33 @@ fn grant_narrow() {
         .dir(place.root(), "/dir", ReadWrite)
         .sync()
         .success();
+}
+
+#[test]
+fn grant_within() {
+    if !has("grant_within", &[]) {
+        return;
+    }
+    let groups = ["build", "other"].map(Group::new);
+    let policy = groups.into_iter().try_fold(Policy::new(), Policy::group).unwrap();
+    let kept = Arc::new(Kept::default());
+    let sink = Arc::clone(&kept);
+    let named = |name| grant(name).group(GrantGroup::Named("build".to_owned()));
+    let cat = |name, group| Words::permissive(name, "cat").sandbox(sandbox()).group(group);
+    Run::new(GRANT_WITHIN)
+        .policy(policy)
+        .grant(named("cat"))
+        .grant(named("sleep"))
+        .grant(cat("own", GrantGroup::Required))
+        .grant(cat("none", GrantGroup::Unset))
+        .process(|process| process.audit(sink))
+        .sync()
+        .success();
+    // Every refusal is told, also of what would only be a handle.
+    let lines = kept.lines();
+    let not_made = lines.iter().filter(|line| text(line, "function") == "grant.within");
+    assert!(not_made.clone().all(|line| text(line, "rule") == "group"), "{lines:?}");
+    assert_eq!(not_made.count(), 10);
 }
 
 /// What a component imports of this interface.

@@ -59,7 +59,11 @@ impl grant::HostGrant for ProcessCtxView<'_> {
         group: Resource<Cgroup>,
     ) -> Result<Resource<HeldGrant>, ErrorCodeFailure> {
         let group = Arc::clone(self.table.get(&group)?.node());
-        let narrowed = self.table.get(&this)?.within(&group).ok_or(ErrorCode::AccessDenied)?;
+        let Some(narrowed) = self.table.get(&this)?.within(&group) else {
+            let refusal = Refusal::denied("group", "the grant was narrowed to another group");
+            self.ctx.recorder.limited("grant.within", refusal);
+            return Err(ErrorCode::AccessDenied.into());
+        };
         self.table.push(narrowed).map_err(table_is_full)
     }
 
