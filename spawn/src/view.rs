@@ -19,6 +19,9 @@ pub(crate) use plan::{Mount, Step, Steps};
 pub(crate) use prepared::Joined;
 pub use prepared::PreparedView;
 
+/// How many files of `/proc` a view has from ours, at most.
+pub(crate) const MACHINE_MAX: usize = 8;
+
 pub(crate) const MOUNT_ATTR_RDONLY: u32 = 1;
 pub(crate) const MOUNT_ATTR_NOSUID: u32 = 2;
 pub(crate) const MOUNT_ATTR_NODEV: u32 = 4;
@@ -130,6 +133,8 @@ impl View {
     /// `/proc` shows the child's own processes where it has a
     /// [process-id namespace](crate::Namespace::Pid), else those that it could
     /// trace, if this process has the right to make that; else what our own shows.
+    /// What is there of the machine, such as `/proc/cpuinfo`, is the same file as in
+    /// our own, so that a [sandbox](crate::Sandbox) allows it here as it does there.
     ///
     /// # Errors
     /// None yet.
@@ -182,7 +187,7 @@ impl View {
             devices.for_each(|device| plan.add(device));
         }
         if self.processes && self.has_place_for("proc") {
-            plan.proc();
+            plan.proc(system::of_machine());
         }
         plan.steps(root.map(Shown::mount))
     }

@@ -16,7 +16,8 @@ use rustix::process::{
 use support::cgroup::Cgroup;
 use support::fork::{child, succeeds};
 use support::isolation::alone;
-use support::refusal::{hide_proc, refuse, refuse_if};
+use support::proc::hide_proc;
+use support::refusal::{refuse, refuse_if};
 use support::traces::{assert_no_children, descriptors, with_limit};
 use support::{assert_ends, killed, read_line};
 

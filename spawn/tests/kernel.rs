@@ -12,7 +12,8 @@ use rustix::process::{WaitOptions, wait};
 use support::cgroup::Cgroup;
 use support::isolation::{isolated, skip};
 use support::place::{Place, inheritable};
-use support::refusal::{hide_proc, refuse, refuse_if};
+use support::proc::hide_proc;
+use support::refusal::{refuse, refuse_if};
 use support::traces::{Traces, assert_no_children};
 use support::{assert_ends, find_signals, killed, program, read, read_line, sh, sleeper, text};
 

@@ -11,8 +11,9 @@ use std::process;
 
 use offspring_spawn::{Access, Command, Errno, OFlags, Program, SandboxBuilder};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, futimens, openat};
-use support::isolation::{is_helper, isolated, own_program};
+use support::isolation::{is_helper, isolated, own_program, skip};
 use support::place::{Place, directory};
+use support::proc::{forget_proc, own_proc};
 use support::sandbox::{become_ordinary, errno, inside, inside_with, open_to_all};
 
 /// A directory that may be read, one that may be written, one that may be
@@ -183,6 +184,37 @@ fn what_a_program_was_sealed_from_is_not_executed() {
     inside_with(&body, &sealed, |sandbox| sandbox, |command| command.env(WHERE, program.path()));
 }
 
+/// The kernel forgets files of `/proc` that nobody has open, and makes them anew, when
+/// it needs memory; or when it is told to, by whoever mounts it.
+#[test]
+fn files_of_proc_stay_allowed_when_the_kernel_forgets_them() {
+    let body = || {};
+    if is_helper(&body) {
+        let read = |path: &str| errno(fs::read(path));
+        let found =
+            ["/proc/cpuinfo", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id"];
+        return assert_eq!(found.map(read), [None; 3]);
+    }
+    isolated(|| {
+        if let Err(error) = own_proc() {
+            return skip("files_of_proc_stay_allowed", error);
+        }
+        let program = own_program();
+        inside_with(
+            &body,
+            &program,
+            |sandbox| {
+                let named = Path::new("/proc/sys/kernel/random/boot_id");
+                sandbox.path(named, Access::Read).unwrap()
+            },
+            |command| {
+                forget_proc().unwrap();
+                command
+            },
+        );
+    });
+}
+
 #[test]
 fn what_is_open_stays_usable() {
     let body = || {};
@@ -293,7 +325,7 @@ fn devices_take_ioctls_where_they_are_named_to_be_written() {
         return assert_eq!(rustix::termios::tcgetattr(&device).err(), expected);
     }
     if File::open("/dev/ptmx").is_err() {
-        return support::isolation::skip("devices_take_ioctls", "there is no /dev/ptmx");
+        return skip("devices_take_ioctls", "there is no /dev/ptmx");
     }
     let device = Path::new("/dev/ptmx");
     inside(&body, |b| b.path(device, Access::Read).unwrap(), |command| command);

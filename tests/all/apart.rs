@@ -72,6 +72,46 @@ fn apart_view() {
     }
 }
 
+/// Programs have what they need in a view, in a sandbox of which nothing is said.
+#[test]
+fn a_view_and_the_usual_sandbox() {
+    let name = "a_view_and_the_usual_sandbox";
+    if !can_make(name, &[Namespace::Mount, Namespace::Pid]) {
+        return;
+    }
+    let place = Place::new();
+    let runs = |words: &str, script: &str| {
+        fs::write(place.path("a.c"), "int main(void) { return 0; }\n").unwrap();
+        let text = format!(
+            "program.sh = {{ path = '/bin/sh', args = 'any', cwd = 'preopens', stdio = ['piped'], \
+             env = {{ PATH = '/bin:/usr/bin', TMPDIR = '/rw', HOME = '/rw' }}, view = 'guest', \
+             {words} }}"
+        );
+        let run = Run::new(SANDBOX_REACH).policy_file(&text).dir(place.root(), "/rw", ReadWrite);
+        let ended = run.args(&["sh", "-ec", script]).sync();
+        assert_eq!(ended.code(), Some(0), "{words}: {script}: {ended:?}");
+        ended.stdout
+    };
+    let alone = "read -r line < /rw/a.c; echo \"$line\" > /rw/b.c; read -r line < b.c; \
+        for at in cpuinfo meminfo stat version; do read -r line < /proc/$at; done; \
+        read -r line < /etc/passwd; echo out > /dev/null; echo \"$line\"";
+    let tools = "test \"$(nproc)\" -gt 0; cat b.c; df . > /dev/null; mkdir d; touch d/f; rm -r d; \
+        echo in | cat /dev/stdin; ls /usr/bin > list; wc -l < list; ! ls /root 2> /dev/null";
+    let compiles = "! command -v cc > /dev/null || { cc -o made a.c; test -x made; }; \
+        ! command -v git > /dev/null || { git init -q .; git status --short; }";
+    for namespaces in ["[]", "['pid', 'net', 'ipc']"] {
+        let words = format!("namespaces = {namespaces}");
+        assert!(runs(&words, alone).starts_with("root:"), "{words}");
+        let words = format!("{words}, sandbox.execute = ['/bin', '/usr']");
+        assert!(runs(&words, tools).contains("\nin\n"), "{words}");
+        runs(&words, compiles);
+        // What a view makes anew no rule names beforehand.
+        let script = "! read -r line < /proc/self/status; ! echo /* | grep -q usr";
+        runs(&format!("{words}, sandbox.read = ['/proc']"), script);
+        runs(&format!("{words}, sandbox.files = 'host'"), "read -r line < /proc/self/status");
+    }
+}
+
 #[test]
 fn apart_namespaces() {
     let all = Namespace::ALL.into_iter().filter(|namespace| *namespace != Namespace::User);

@@ -6,12 +6,14 @@ use std::os::fd::RawFd;
 use rustix::fs::OFlags;
 
 use super::table::AT_FDCWD;
-use super::view::{self, MountAttr, attach, close, file_system, set_attributes};
+use super::view::{self, MountAttr, attach, close, copy_tree, file_system, set_attributes};
 use super::{NO_FD, Orders, call, word};
 use crate::error::{SpawnError, Stage};
 use crate::namespace::{IdMaps, Namespace};
 use crate::sys::nr;
-use crate::view::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use crate::view::{
+    MACHINE_MAX, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, Mount,
+};
 
 const CLONE_NEWCGROUP: usize = Namespace::Cgroup.flag() as usize;
 const CLONE_NEWNS: usize = Namespace::Mount.flag() as usize;
@@ -31,10 +33,19 @@ pub(super) fn arrange(orders: &Orders<'_>) -> Result<(), SpawnError> {
         if later != 0 {
             call(Stage::Namespaces, nr::UNSHARE, [later, 0, 0, 0, 0])?;
         }
-        if numbered && orders.view.is_some_and(|view| view.processes) {
+        if let Some(view) = orders.view.filter(|view| numbered && view.has_processes()) {
             // In what is nobody else's, before others are in it.
             call(Stage::Namespaces, nr::UNSHARE, [CLONE_NEWNS, 0, 0, 0, 0])?;
+            // What it shows of the machine comes from below what is put over it.
+            let mut below = [NO_FD; MACHINE_MAX];
+            for (fd, (Mount { from, .. }, _)) in below.iter_mut().zip(&view.machine) {
+                *fd = view::number(copy_tree(from, Stage::Proc)?);
+            }
             mount_proc(MOUNT_ATTR_RDONLY)?;
+            for (fd, (Mount { from, .. }, _)) in below.iter().zip(&view.machine) {
+                attach(word(*fd), AT_FDCWD, from, Stage::Proc)?;
+                close(word(*fd));
+            }
         }
     } else if namespaces.contains(Namespace::Mount) {
         make_private()?;

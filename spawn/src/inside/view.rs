@@ -70,6 +70,9 @@ pub(super) fn assemble(view: &Steps, own_processes: bool) -> Result<(), SpawnErr
     for (index, step) in (0..).zip(&view.steps) {
         take(step, at, own_processes, Stage::View(index))?;
     }
+    for (Mount { from, inode, set }, place) in &view.machine {
+        put(take_tree(from, *inode, *set, Stage::Proc)?, at, place, Stage::Proc)?;
+    }
     if view.root.is_none() {
         let sealed = MountAttr { set: MOUNT_ATTR_RDONLY.into(), ..MountAttr::default() };
         set_attributes(at, c"", AT_EMPTY_PATH, &sealed, stage)?;
@@ -146,9 +149,7 @@ fn take_tree(
     set: u32,
     stage: Stage,
 ) -> Result<usize, SpawnError> {
-    let flags = OPEN_TREE_CLONE | CLOEXEC | AT_RECURSIVE;
-    let args = [word(AT_FDCWD), from.as_ptr() as usize, flags, 0, 0];
-    let tree = call(stage, nr::OPEN_TREE, args)?;
+    let tree = copy_tree(from, stage)?;
     if let Some(inode) = inode
         && identify(tree, stage)? != inode
     {
@@ -157,6 +158,13 @@ fn take_tree(
     let attributes = MountAttr { set: set.into(), ..MountAttr::private() };
     set_attributes(number(tree), c"", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, stage)?;
     Ok(tree)
+}
+
+/// Takes a copy with the same attributes.
+pub(super) fn copy_tree(from: &CStr, stage: Stage) -> Result<usize, SpawnError> {
+    let flags = OPEN_TREE_CLONE | CLOEXEC | AT_RECURSIVE;
+    let args = [word(AT_FDCWD), from.as_ptr() as usize, flags, 0, 0];
+    call(stage, nr::OPEN_TREE, args)
 }
 
 fn identify(fd: usize, stage: Stage) -> Result<Inode, SpawnError> {
@@ -220,6 +228,6 @@ pub(super) fn close(fd: usize) {
 }
 
 /// A descriptor as a number.
-fn number(fd: usize) -> i32 {
+pub(super) fn number(fd: usize) -> i32 {
     i32::try_from(fd).unwrap_or(super::NO_FD)
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 use super::call_group::CallGroup;
@@ -84,7 +84,7 @@ impl SandboxBuilder {
     /// [`SandboxError::Open`].
     pub fn path(self, path: &Path, access: Access) -> Result<SandboxBuilder, SandboxError> {
         let open = |errno| SandboxError::Open { path: path.to_owned(), errno };
-        let fd = Arc::new(open_path(path).map_err(open)?);
+        let fd = Arc::new(runtime::open_path(path).map_err(open)?);
         let kind = FileType::from_raw_mode(fstat(&fd).map_err(open)?.st_mode);
         let with = match (access, kind) {
             (Access::Execute, FileType::RegularFile) => {
@@ -164,7 +164,9 @@ impl SandboxBuilder {
         };
         let version = support.landlock_version().unwrap_or(0);
         let ruleset = self.ruleset(handled, version).map_err(SandboxError::Ruleset)?;
-        Ok(Sandbox(Arc::new(Made { ruleset, measures, force, missing })))
+        let kept = self.files.iter().map(|(fd, _)| fd).filter(|fd| runtime::is_fleeting(fd));
+        let kept = kept.cloned().collect();
+        Ok(Sandbox(Arc::new(Made { ruleset, measures, force, missing, _kept: kept })))
     }
 
     /// Whether a part is of use.
@@ -224,9 +226,9 @@ impl SandboxBuilder {
                 ruleset.allow(file.source(), access)?;
             }
             if self.run_time {
+                // Every system has some of it.
                 for (path, access) in Sandbox::run_time_files() {
-                    // Every system has some of it.
-                    if let Ok(fd) = open_path(path) {
+                    if let Some(fd) = runtime::open(path) {
                         ruleset.allow(fd.as_fd(), access)?;
                     }
                 }
@@ -257,8 +259,4 @@ impl Sandbox {
     pub fn run_time_libraries() -> impl Iterator<Item = &'static Path> {
         runtime::LIBRARIES.iter().map(Path::new)
     }
-}
-
-fn open_path(path: &Path) -> Result<OwnedFd, Errno> {
-    open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }

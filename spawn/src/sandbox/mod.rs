@@ -75,6 +75,8 @@ struct Made {
     measures: Measures,
     force: BTreeSet<Part>,
     missing: Vec<Missing>,
+    /// Files of which the rules would say nothing any more if nobody had them open.
+    _kept: Vec<Arc<OwnedFd>>,
 }
 
 /// What a child does to itself, besides entering the rules for files.

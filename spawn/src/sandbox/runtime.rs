@@ -6,6 +6,15 @@
 //! the host's terminal; and of `/etc` what is configuration of services or
 //! secret.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, open as open_file};
+use rustix::io::Errno;
+
+use crate::stdio::above_stdio;
+
 /// Beneath these, and these, may be read.
 pub(crate) const READ: &[&str] = &[
     // Programs, libraries and what they come with.
@@ -116,3 +125,32 @@ pub(super) const EXECUTE: &[&str] = if cfg!(target_arch = "x86_64") {
 } else {
     &["/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"]
 };
+
+/// Those of `/proc`, open as long as this process lives: see [`is_fleeting`].
+static OF_PROCESSES: LazyLock<Vec<(&str, Arc<OwnedFd>)>> = LazyLock::new(|| {
+    let paths = READ.iter().filter(|path| path.starts_with("/proc/"));
+    let opened = paths.filter_map(|path| Some((*path, open_path(Path::new(path)).ok()?)));
+    opened.map(|(path, fd)| (path, Arc::new(fd))).collect()
+});
+
+/// Opens one of these as `O_PATH`, if this system has it.
+pub(super) fn open(path: &Path) -> Option<Arc<OwnedFd>> {
+    match path.starts_with("/proc") {
+        true => {
+            let (_, fd) = OF_PROCESSES.iter().find(|(name, _)| Path::new(name) == path)?;
+            Some(Arc::clone(fd))
+        }
+        false => open_path(path).map(Arc::new).ok(),
+    }
+}
+
+pub(super) fn open_path(path: &Path) -> Result<OwnedFd, Errno> {
+    open_file(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).and_then(above_stdio)
+}
+
+/// Whether a file must stay open for Landlock to know it again. Rules are about what is
+/// in the kernel's memory. `/proc` makes its files anew when nobody has them open and
+/// the memory was needed for something else.
+pub(super) fn is_fleeting(fd: impl AsFd) -> bool {
+    fstatfs(fd).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC)
+}

@@ -14,8 +14,16 @@ use super::{
 pub(crate) struct Steps {
     pub(crate) root: Option<Mount>,
     pub(crate) steps: Vec<Step>,
-    /// Whether they show processes.
-    pub(crate) processes: bool,
+    /// What is the same in every `/proc`, and so ours in that of the view, which comes
+    /// last: a sandbox knows it as that. Empty if the view has no `/proc`.
+    pub(crate) machine: Vec<(Mount, CString)>,
+}
+
+impl Steps {
+    /// Whether the view shows processes.
+    pub(crate) fn has_processes(&self) -> bool {
+        matches!(self.steps.last(), Some(Step::Proc { .. }))
+    }
 }
 
 /// One step. Places are relative to the new root.
@@ -59,6 +67,7 @@ pub(super) struct Planned {
     made: BTreeSet<PathBuf>,
     /// Where something of ours is, in which nothing may be made.
     taken: Vec<PathBuf>,
+    machine: Vec<(Mount, CString)>,
 }
 
 impl Planned {
@@ -127,16 +136,20 @@ impl Planned {
         }
     }
 
-    /// Shows processes.
-    pub(super) fn proc(&mut self) {
+    /// Shows processes, and the machine by these paths.
+    pub(super) fn proc(&mut self, machine: impl IntoIterator<Item = PathBuf>) {
         let at = Path::new("proc");
         self.place(at);
         self.steps.push(Step::Proc { at: text(at) });
+        let set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        self.machine.extend(machine.into_iter().map(|path| {
+            let at = text(path.strip_prefix("/").unwrap_or(&path));
+            (Mount { from: text(&path), inode: None, set }, at)
+        }));
     }
 
     pub(super) fn steps(self, root: Option<Mount>) -> Steps {
-        let processes = matches!(self.steps.last(), Some(Step::Proc { .. }));
-        Steps { root, steps: self.steps, processes }
+        Steps { root, steps: self.steps, machine: self.machine }
     }
 }
 

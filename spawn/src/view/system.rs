@@ -1,9 +1,10 @@
 //! What programs need to run, besides what they work on.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Entry;
+use super::{Entry, MACHINE_MAX};
 use crate::sandbox::runtime;
 
 /// Names in `/dev` that lead to what the process has open.
@@ -15,7 +16,7 @@ const STREAMS: &[(&str, &str)] = &[
 ];
 
 /// All of it that this system has: what a [sandbox](crate::Sandbox) calls the run-time
-/// set, but for what is in `/proc`, which the view has as a whole.
+/// set, but for what is in `/proc`, which the view makes as a whole.
 pub(super) fn entries() -> Vec<Entry> {
     let is_device = |path: &&&str| path.starts_with("/dev/");
     let is_process = |path: &&&str| path.starts_with("/proc/");
@@ -26,6 +27,17 @@ pub(super) fn entries() -> Vec<Entry> {
     let streams = STREAMS.iter();
     let streams = streams.map(|(name, to)| Entry::Link { at: relative(name), to: to.into() });
     files.filter_map(|path| entry(relative(path))).chain(devices).chain(streams).collect()
+}
+
+/// What `/proc` has of the run-time set: what the machine is, whatever processes are
+/// shown beside it. Files, and one directory.
+pub(super) fn of_machine() -> BTreeSet<PathBuf> {
+    let names = runtime::READ.iter().filter_map(|path| path.strip_prefix("/proc/"));
+    let tops = names.filter_map(|name| name.split('/').next());
+    let found = tops.map(|top| Path::new("/proc").join(top)).filter(|path| path.exists());
+    let found: BTreeSet<PathBuf> = found.collect();
+    debug_assert!(found.len() <= MACHINE_MAX, "{found:?}");
+    found
 }
 
 fn relative(path: &str) -> PathBuf {

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod fork;
 pub mod isolation;
 pub mod place;
+pub mod proc;
 pub mod refusal;
 pub mod sandbox;
 pub mod state;

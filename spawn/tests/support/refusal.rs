@@ -21,30 +21,6 @@ pub fn refuse_if(call: i64, index: u8, value: u64, errno: Errno) {
     filter(call, vec![SeccompRule::new(vec![is]).unwrap()], errno);
 }
 
-/// Takes `/proc` out of this thread's sight, if that is allowed.
-#[expect(unsafe_code, reason = "mount namespaces have no wrapper here")]
-pub fn hide_proc() -> std::io::Result<()> {
-    let checked = |answer| match answer {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    };
-    // SAFETY: this thread gets a mount namespace of its own.
-    checked(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
-    let private = libc::MS_REC | libc::MS_PRIVATE;
-    let (root, none) = (c"/".as_ptr(), std::ptr::null());
-    // SAFETY: the path is a C string, and what is null may be.
-    checked(unsafe { libc::mount(none, root, none, private, none.cast()) })?;
-    // There may be several, one above the other.
-    for count in 0.. {
-        // SAFETY: the path is a C string.
-        match checked(unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) }) {
-            Err(error) if count > 0 && error.raw_os_error() == Some(libc::EINVAL) => break,
-            unmounted => unmounted?,
-        }
-    }
-    Ok(())
-}
-
 fn filter(call: i64, rules: Vec<SeccompRule>, errno: Errno) {
     let errno = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
     let rules = BTreeMap::from([(call, rules)]);

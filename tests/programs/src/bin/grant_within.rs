@@ -20,7 +20,11 @@ fn place(grant: &GrantHandle, group: Option<&Cgroup>) -> String {
 #[track_caller]
 fn denied(grant: &GrantHandle, group: Option<&Cgroup>) {
     let mut command = Command::from_grant(grant);
-    command.arg("/proc/self/cgroup").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("/proc/self/cgroup")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let command = group.into_iter().fold(&mut command, |command, group| command.group(group));
     let (kind, error) = refused(command.spawn());
     assert_eq!((kind, &error.code), (ErrorKind::PermissionDenied, &ErrorCode::AccessDenied));
