@@ -1,13 +1,18 @@
 //! The recipes of `docs/granting-access.md` do what they say.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use offspring::ProcessCtx;
 use offspring::policy::Policy;
 use offspring_tests::*;
+use serde_json::Value;
 use wasmtime_wasi::FsPerms::ReadWrite;
 
+use crate::ended::Ended;
+use crate::isolation::skip;
 use crate::place::Place;
 use crate::run::{PATH, Run};
 
@@ -21,26 +26,44 @@ fn recipe(heading: &str) -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// Where a program is that not every machine has; else the test is skipped.
-fn found(test: &str, program: &str) -> bool {
-    let found = PATH.split(':').any(|directory| Path::new(directory).join(program).exists());
-    if !found {
-        println!("SKIPPED {test}: no {program} here");
+/// Where a program is that not every machine has, and not what stands in for it; else the
+/// test is skipped.
+fn found(test: &str, program: &str) -> Option<PathBuf> {
+    let paths = PATH.split(':').map(|directory| Path::new(directory).join(program));
+    let found = paths.into_iter().find(|path| {
+        let mut start = [0; 4];
+        File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+            && start == *b"\x7fELF"
+    });
+    if found.is_none() {
+        skip(test, format_args!("there is no {program} here"));
     }
     found
 }
 
-/// What the guest prints, with `root` as its `/src`.
-fn prints(policy: &str, root: &Path, directory: Option<&str>, args: &[&str]) -> String {
+/// Whether children can have a view of their own here; if not, the test is skipped.
+fn can_view(test: &str) -> bool {
+    let policy = Policy::parse("p.toml", "[program.true]\npath = 'true'\nview = 'guest'").unwrap();
+    let built = ProcessCtx::builder().policy(policy).build();
+    if let Err(error) = &built {
+        skip(test, error);
+    }
+    built.is_ok()
+}
+
+/// How the guest ends, with `root` as its `/src`.
+fn ends(policy: &str, root: &Path, directory: Option<&str>, args: &[&str]) -> Ended {
     let run = Run::new(POLICY_RECIPE).policy_file(policy).dir(root, "/src", ReadWrite);
     let run = match directory {
         Some(directory) => run.env("DIRECTORY", directory),
         None => run,
     };
-    let ready = run.args(args).ready();
-    let printed = ready.stdout();
-    ready.sync().success();
-    printed.text()
+    run.args(args).sync().success()
+}
+
+/// What it prints.
+fn prints(policy: &str, root: &Path, directory: Option<&str>, args: &[&str]) -> String {
+    ends(policy, root, directory, args).stdout
 }
 
 /// The guest by itself: the recipes below are what it is for.
@@ -71,7 +94,7 @@ fn all<'a>(rest: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn recipe_git() {
-    if !found("recipe_git", "git") {
+    if found("recipe_git", "git").is_none() {
         return;
     }
     let place = Place::new();
@@ -108,7 +131,7 @@ fn recipe_git() {
 
 #[test]
 fn recipe_compiler() {
-    if !found("recipe_compiler", "cc") {
+    if found("recipe_compiler", "cc").is_none() {
         return;
     }
     let place = Place::new();
@@ -135,21 +158,46 @@ fn recipe_compiler() {
 
 #[test]
 fn recipe_imagemagick() {
-    if !found("recipe_imagemagick", "convert") {
-        return;
+    let name = "recipe_imagemagick";
+    let Some(program) = found(name, "convert") else { return };
+    let version = Command::new(&program).arg("-version").output().unwrap();
+    if !version.stdout.starts_with(b"Version: ImageMagick") {
+        return skip(name, "what is called convert is not ImageMagick's");
     }
     let place = Place::new();
     fs::write(place.path("in.ppm"), b"P6 2 2 255\n\0\0\0\xff\xff\xff\0\0\0\xff\xff\xff").unwrap();
+    fs::write(place.path("in.ps"), "%!PS\n0 0 moveto 9 9 lineto stroke showpage\n").unwrap();
     let policy = recipe("ImageMagick");
-    let convert =
-        |args: &[&str]| prints(&policy, place.root(), None, &[&["run", "convert"], args].concat());
-    let version = Command::new("convert").arg("-version").env("PATH", PATH).output().unwrap();
-    if version.stdout.starts_with(b"Version: ImageMagick") {
-        let converted = convert(&["/src/in.ppm", "-resize", "4x4", "/src/out.ppm"]);
-        assert_eq!(converted, "exit status: 0\n");
-        assert!(fs::read(place.path("out.ppm")).unwrap().starts_with(b"P6\n4 4\n"));
-    } else {
-        println!("SKIPPED recipe_imagemagick: convert is not ImageMagick's here; only denials");
+    let policy = policy.replace("path = \"convert\"", &format!("path = {program:?}"));
+    let own = "sandbox.read = [\"/etc/ImageMagick-6\"]";
+    assert!(policy.contains(own) && policy.contains("bin/convert"), "{policy}");
+    let ends = |policy: &str, args: &[&str]| {
+        ends(policy, place.root(), None, &[&["run", "convert"], args].concat())
+    };
+    let has_own = Path::new("/etc/ImageMagick-6/policy.xml");
+    let policy = match has_own.exists() {
+        true => policy,
+        false => {
+            skip(&format!("{name}, its own policy"), "it has none where Debian puts it");
+            policy.replace(own, "")
+        }
+    };
+    let convert = |args: &[&str]| ends(&policy, args).stdout;
+    let converted = convert(&["/src/in.ppm", "-resize", "4x4", "/src/out.ppm"]);
+    assert_eq!(converted, "exit status: 0\n");
+    assert!(fs::read(place.path("out.ppm")).unwrap().starts_with(b"P6\n4 4\n"));
+    // Debian's own policy refuses PostScript. Without it, the sandbox refuses what would
+    // read that.
+    if fs::read_to_string(has_own).is_ok_and(|text| text.contains("rights=\"none\" pattern=\"PS\""))
+    {
+        let refused = "not allowed by the security policy `PS'";
+        let script = ["/src/in.ps", "-resize", "4x4", "/src/out.ps.ppm"];
+        for (policy, is_told) in [(&policy, true), (&policy.replace(own, ""), false)] {
+            let ended = ends(policy, &script);
+            assert!(ended.stdout.starts_with("exit status: 1"), "{ended:?}");
+            assert_eq!(ended.stderr.contains(refused), is_told, "{ended:?}");
+            assert!(!place.path("out.ps.ppm").exists(), "{ended:?}");
+        }
     }
     for (args, says) in [
         (
@@ -168,6 +216,9 @@ fn recipe_imagemagick() {
 /// With a server of a few lines in place of one that not every machine has.
 #[test]
 fn recipe_language_server() {
+    if !can_view("recipe_language_server") {
+        return;
+    }
     let place = Place::new();
     let programs = Place::new();
     let server = programs.program(
@@ -182,10 +233,8 @@ fn recipe_language_server() {
          done\n",
     );
     let policy = recipe("a language server");
-    let policy = policy.replace(
-        "path = \"rust-analyzer\"",
-        &format!("path = {server:?}\nenv = {{ PATH = \"{PATH}\" }}"),
-    );
+    let more = format!("env = {{ PATH = \"{PATH}\" }}\nsandbox.execute = [\"/bin\", \"/usr\"]");
+    let policy = policy.replace("path = \"clangd\"", &format!("path = {server:?}\n{more}"));
     assert!(policy.contains("server\""), "{policy}");
     let printed = prints(&policy, place.root(), Some("/src"), &["talk", "language-server"]);
     let answers = ["initialize", "hover", "shutdown"]
@@ -193,6 +242,39 @@ fn recipe_language_server() {
     assert_eq!(printed, format!("{}exit status: 0\n", answers.concat()));
     let denied = prints(&policy, place.root(), None, &["run", "language-server", "--version"]);
     assert!(denied.contains("may be started without arguments only"), "{denied}");
+}
+
+/// With a real one, to which the guest's files are what they are to the guest.
+#[test]
+fn recipe_language_server_clangd() {
+    let name = "recipe_language_server_clangd";
+    let Some(program) = found(name, "clangd").filter(|_| can_view(name)) else { return };
+    let (place, outside) = (Place::new(), Place::new());
+    fs::write(place.path("known.h"), "/// What is asked for.\nint answer(int question);\n")
+        .unwrap();
+    fs::write(outside.path("secret.h"), "int secret;\n").unwrap();
+    let text = format!(
+        "#include <stddef.h>\n#include \"known.h\"\n\
+         #if __has_include(\"{}\")\n#error this is outside\n#endif\n\
+         size_t length(void) {{ return answer(42) }}\n",
+        outside.path("secret.h").display()
+    );
+    fs::write(place.path("a.c"), text).unwrap();
+    let policy = recipe("a language server");
+    let policy = policy.replace("path = \"clangd\"", &format!("path = {program:?}"));
+    assert!(policy.contains("bin/clangd"), "{policy}");
+    let printed = prints(&policy, place.root(), Some("/src"), &["edit", "language-server"]);
+    let [wrong, known, status] = printed.lines().collect::<Vec<_>>()[..] else {
+        panic!("{printed}")
+    };
+    let [wrong, known] = [wrong, known].map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert_eq!(wrong["params"]["uri"], "file:///src/a.c");
+    let wrong = wrong["params"]["diagnostics"].as_array().unwrap();
+    let messages: Vec<_> = wrong.iter().map(|found| found["message"].as_str().unwrap()).collect();
+    let [no_sign] = messages[..] else { panic!("{messages:?}") };
+    assert!(no_sign.starts_with("Expected ';' after return statement"), "{no_sign}");
+    assert!(known["result"]["contents"].to_string().contains("What is asked for"), "{known}");
+    assert_eq!(status, "exit status: 0");
 }
 
 #[test]
