@@ -73,6 +73,7 @@ mod worker;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use offspring_spawn::{CgroupError, Errno, Fork, ForkError, Signal};
@@ -186,6 +187,7 @@ impl ProcessCtx {
         })?;
         // What is in a buffer now would be written twice.
         flush();
+        expect_more();
         let number = self.recorder.next_child();
         let until = wanted.deadline.and_then(|after| Instant::now().checked_add(after));
         match fork.fork()? {
@@ -231,6 +233,17 @@ pub fn configure(wasi: &mut WasiCtxBuilder) -> std::io::Result<&mut WasiCtxBuild
         .insecure_random(UnwrapErr(SysRng))
         .allow_blocking_current_thread(true);
     Ok(wasi)
+}
+
+/// Makes forks cheaper, at some expense, when this is called for the eighth time in
+/// a line of forks: where there were so many there will be more.
+fn expect_more() {
+    const MANY: u32 = 8;
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    if FORKS.fetch_add(1, Ordering::Relaxed) + 1 == MANY {
+        // Without it they take longer, and that is all.
+        let _ = offspring_spawn::prefer_huge_code();
+    }
 }
 
 /// Writes out what this process has buffered.

@@ -12,36 +12,39 @@
 
 #![expect(unsafe_code, reason = "kcmp, and dup3 over a descriptor that is not owned here")]
 
-use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::fstat;
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, fstat};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::getpid;
+use smallvec::{SmallVec, smallvec};
 
 use super::error::{ForkError, Unforkable};
+use super::open::{Open, proc_error};
 use crate::sys::{self, nr};
 
 const KCMP_FILE: usize = 0;
 
 /// The instances of this process, and those of the child, ready to take their
-/// places.
+/// places. Nothing of what most processes have of them is on the heap, of which the
+/// child would copy a page for each piece that it frees.
 #[derive(Debug)]
 pub(super) struct Epolls {
-    instances: Vec<Instance>,
-    eventfds: Vec<(RawFd, OwnedFd)>,
+    instances: SmallVec<[Instance; 2]>,
+    eventfds: SmallVec<[(RawFd, OwnedFd); 4]>,
 }
 
 #[derive(Debug)]
 struct Instance {
     /// Every descriptor that it has.
-    numbers: Vec<RawFd>,
+    numbers: SmallVec<[RawFd; 4]>,
     new: OwnedFd,
     /// Registrations of eventfds, which can only be made when the new ones are
     /// in place.
-    left: Vec<Registration>,
+    left: SmallVec<[Registration; 4]>,
 }
 
 /// A line of an epoll instance's fdinfo.
@@ -57,15 +60,15 @@ impl Epolls {
     /// Makes everything that the child needs. Done before there is a child,
     /// because the parent changes its registrations while it goes on.
     pub(super) fn prepare() -> Result<Epolls, ForkError> {
-        let open = list()?;
-        let mut epolls = Epolls { instances: Vec::new(), eventfds: Vec::new() };
-        for number in of_kind(&open, "anon_inode:[eventpoll]") {
-            epolls.add(number, &open)?;
+        let open = Open::list()?;
+        let mut epolls = Epolls { instances: SmallVec::new(), eventfds: SmallVec::new() };
+        for number in &open.epolls {
+            epolls.add(*number, &open.eventfds)?;
         }
         Ok(epolls)
     }
 
-    fn add(&mut self, number: RawFd, open: &[(RawFd, String)]) -> Result<(), ForkError> {
+    fn add(&mut self, number: RawFd, eventfds: &[RawFd]) -> Result<(), ForkError> {
         for instance in &mut self.instances {
             let known = instance.numbers.first().copied().unwrap_or(number);
             if is_same_file(known, number)? {
@@ -74,22 +77,19 @@ impl Epolls {
             }
         }
         let new = epoll::create(CreateFlags::CLOEXEC).map_err(ForkError::Descriptors)?;
-        let mut left = Vec::new();
+        let mut left = SmallVec::new();
         for registration in parse_epoll(&fdinfo(number)?) {
             if !registration.is_current() {
                 continue;
             }
-            let is_eventfd = |(fd, kind): &(RawFd, String)| {
-                *fd == registration.fd && kind == "anon_inode:[eventfd]"
-            };
-            if open.iter().any(is_eventfd) {
+            if eventfds.contains(&registration.fd) {
                 self.renew_eventfd(registration.fd)?;
                 left.push(registration);
             } else {
                 registration.add_to(&new).map_err(ForkError::Descriptors)?;
             }
         }
-        self.instances.push(Instance { numbers: vec![number], new, left });
+        self.instances.push(Instance { numbers: smallvec![number], new, left });
         Ok(())
     }
 
@@ -134,41 +134,18 @@ impl Registration {
     }
 }
 
-/// Every descriptor of this process, and what it is.
-fn list() -> Result<Vec<(RawFd, String)>, ForkError> {
-    let mut open = Vec::new();
-    let entries = fs::read_dir("/proc/self/fd").map_err(proc_error)?;
-    for entry in entries {
-        let entry = entry.map_err(proc_error)?;
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        // The listing's own descriptor is among them, and goes.
-        if let Ok(kind) = fs::read_link(entry.path()) {
-            open.push((number, kind.to_string_lossy().into_owned()));
-        }
-    }
-    match open.iter().any(|(_, kind)| kind.starts_with("/proc/") && kind.ends_with("/pagemap")) {
-        true => Err(Unforkable::Pagemap.into()),
-        false => Ok(open),
-    }
-}
-
-fn of_kind<'a>(
-    open: &'a [(RawFd, String)],
-    wanted: &'a str,
-) -> impl Iterator<Item = RawFd> + use<'a> {
-    open.iter().filter(move |(_, kind)| kind == wanted).map(|(number, _)| *number)
-}
-
+/// What the kernel says of a descriptor, in few reads: it is made anew for each.
 fn fdinfo(number: RawFd) -> Result<String, ForkError> {
-    fs::read_to_string(format!("/proc/self/fdinfo/{number}")).map_err(proc_error)
-}
-
-fn proc_error(error: std::io::Error) -> ForkError {
-    match Errno::from_io_error(&error) {
-        Some(errno @ (Errno::MFILE | Errno::NFILE)) => ForkError::Descriptors(errno),
-        errno => Unforkable::Proc(errno.unwrap_or(Errno::IO)).into(),
+    let path = format!("/proc/self/fdinfo/{number}");
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(proc_error)?;
+    let mut text = Vec::with_capacity(4096);
+    loop {
+        text.reserve(1024);
+        let read = retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut text)));
+        if read.map_err(proc_error)? == 0 {
+            return String::from_utf8(text).map_err(|_| proc_error(Errno::ILSEQ));
+        }
     }
 }
 
@@ -227,7 +204,8 @@ fn word(fd: RawFd) -> usize {
     fd.unsigned_abs() as usize
 }
 
-fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
+/// A descriptor of this process, by its number.
+pub(super) fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
     // SAFETY: the number was listed, and nothing else runs that could close it
     // before the fork is done. Were it closed, the kernel would say so.
     unsafe { BorrowedFd::borrow_raw(number) }

@@ -8,9 +8,11 @@
 
 mod budget;
 mod clone;
+mod code;
 mod epoll;
 mod error;
 mod huge;
+mod open;
 mod report;
 mod thread;
 mod timer;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use rustix::process::{getpid, set_parent_process_death_signal};
 
 pub use budget::{Budget, Slot};
+pub use code::prefer_huge_code;
 pub use error::{ForkError, Unforkable};
 pub use huge::prefer_huge_pages;
 

@@ -15,7 +15,7 @@ use rustix::stdio::{dup2_stdin, stdin};
 
 use super::job::{Setup, Work};
 use super::message::{Kind, Message, nonsense};
-use crate::fork::flush;
+use crate::fork::{expect_more, flush};
 
 /// Names what a process was started for, and by which process: a variable may be
 /// inherited by others, which were not.
@@ -140,6 +140,7 @@ fn zygote(control: OwnedFd, run: &impl Fn(Work) -> u8) -> io::Result<Infallible>
         if let Some(group) = files.next() {
             fork.cgroup(group);
         }
+        expect_more();
         let answer = match fork.fork_sibling() {
             Ok(Sibling::New) => {
                 drop((control, fork, files));

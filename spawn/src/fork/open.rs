@@ -1,0 +1,144 @@
+//! Which of this process's descriptors a fork has to know.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, readlinkat_raw, stat};
+use rustix::io::Errno;
+
+use super::epoll::borrowed;
+use super::error::{ForkError, Unforkable};
+
+/// The numbers of the descriptors that belong to one process only.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) epolls: Vec<RawFd>,
+    pub(super) eventfds: Vec<RawFd>,
+}
+
+impl Open {
+    /// Looks at all that this process has. How many these are the kernel says, since
+    /// Linux 6.2, so that trying the first numbers finds them all: to list them takes
+    /// several times as long.
+    pub(super) fn list() -> Result<Open, ForkError> {
+        let known = stat(DIRECTORY).map_err(proc_error)?.st_size;
+        let known = usize::try_from(known).unwrap_or(0);
+        let mut open = Open::default();
+        let mut left = known;
+        for number in (0..).take(known * 2 + 256) {
+            if left == 0 {
+                break;
+            }
+            if open.add(number)? {
+                left -= 1;
+            }
+        }
+        match (known, left) {
+            (1.., 0) => Ok(open),
+            // Numbers far apart, or a kernel that does not say.
+            _ => Open::list_all(),
+        }
+    }
+
+    fn list_all() -> Result<Open, ForkError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(DIRECTORY, flags, Mode::empty()).map_err(proc_error)?;
+        let mut open = Open::default();
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut entries = RawDir::new(&directory, &mut space);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(proc_error)?;
+            // Where it is, and where that is, are no numbers.
+            if let Some(number) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok())
+            {
+                open.add(number)?;
+            }
+        }
+        Ok(open)
+    }
+
+    /// Looks at one, and says whether there is one. Most are told by their status, which
+    /// takes a tenth of what asking for their names takes.
+    fn add(&mut self, number: RawFd) -> Result<bool, ForkError> {
+        match fstat(borrowed(number)) {
+            Err(Errno::BADF) => return Ok(false),
+            Ok(status) if !may_be_of_one_process(&status) => return Ok(true),
+            Ok(_) | Err(_) => {}
+        }
+        let mut space = [MaybeUninit::uninit(); 64];
+        let path = format!("/proc/self/fd/{number}");
+        match &*readlinkat_raw(CWD, path, &mut space).map_err(proc_error)?.0 {
+            b"anon_inode:[eventpoll]" => self.epolls.push(number),
+            b"anon_inode:[eventfd]" => self.eventfds.push(number),
+            path if path.starts_with(b"/proc/") && path.ends_with(b"/pagemap") => {
+                return Err(Unforkable::Pagemap.into());
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+}
+
+const DIRECTORY: &CStr = c"/proc/self/fd";
+
+/// Whether it may be one of the kernel's own objects, which have no type or are files
+/// without blocks, as those of `/proc` are.
+fn may_be_of_one_process(status: &Stat) -> bool {
+    use FileType::{BlockDevice, CharacterDevice, Directory, Fifo, Socket, Symlink};
+    match FileType::from_raw_mode(status.st_mode) {
+        BlockDevice | CharacterDevice | Directory | Fifo | Socket | Symlink => false,
+        FileType::RegularFile => status.st_size == 0 && status.st_blocks == 0,
+        FileType::Unknown => true,
+    }
+}
+
+/// `/proc` cannot be used.
+pub(super) fn proc_error(errno: Errno) -> ForkError {
+    match errno {
+        Errno::MFILE | Errno::NFILE => ForkError::Descriptors(errno),
+        errno => Unforkable::Proc(errno).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use rustix::event::epoll;
+    use rustix::event::{EventfdFlags, eventfd};
+    use rustix::fs::memfd_create;
+
+    use super::*;
+
+    fn kind(descriptor: impl AsFd) -> Open {
+        let number = descriptor.as_fd().as_raw_fd();
+        let [known, all] = [Open::list(), Open::list_all()].map(|open| {
+            let open = open.unwrap();
+            let ours = |all: &[RawFd]| all.iter().copied().filter(|n| *n == number).collect();
+            Open { epolls: ours(&open.epolls), eventfds: ours(&open.eventfds) }
+        });
+        assert_eq!(known, all);
+        all
+    }
+
+    #[test]
+    fn kinds() {
+        let instance = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let number = instance.as_raw_fd();
+        assert_eq!(kind(&instance), Open { epolls: vec![number], eventfds: vec![] });
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let number = eventfd.as_raw_fd();
+        assert_eq!(kind(&eventfd), Open { epolls: vec![], eventfds: vec![number] });
+        let empty = memfd_create(c"empty", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        assert_eq!(kind(empty), Open::default());
+        assert_eq!(kind(reader), Open::default());
+        assert_eq!(kind(File::open("/proc/self/status").unwrap()), Open::default());
+        assert_eq!(kind(File::open("/").unwrap()), Open::default());
+        // Far from the others.
+        let far = rustix::io::fcntl_dupfd_cloexec(&instance, 900).unwrap();
+        assert_eq!(kind(&far).epolls, [far.as_raw_fd()]);
+    }
+}
