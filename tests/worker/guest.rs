@@ -3,12 +3,11 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use offspring::fork::{self, Channel, Setup, Work};
-use offspring::policy::Policy;
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 struct State {
     table: ResourceTable,
@@ -62,21 +61,9 @@ pub fn prepare(setup: Setup) -> wasmtime::Result<impl Fn(Work) -> u8> {
     Ok(move |work| run(&engine, &command, work).unwrap_or(99))
 }
 
-/// Runs the guest as the job says: a line for the policy, then one for each argument.
-/// A file of it is a directory that the guest has as `/dir`.
+/// Runs the guest as the job says.
 fn run(engine: &Engine, command: &CommandPre<State>, work: Work) -> wasmtime::Result<u8> {
-    let text = String::from_utf8(work.bytes)?;
-    let mut lines = text.lines();
-    let policy = Policy::parse("policy", lines.next().unwrap_or_default())?;
-    let mut process = ProcessCtx::builder().policy(policy).die_with_thread(true);
-    let mut wasi = WasiCtx::builder();
-    fork::configure(wasi.inherit_stdio().arg("guest"))?;
-    wasi.args(&lines.collect::<Vec<_>>());
-    for directory in &work.files {
-        let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        wasi.preopened_dir(&path, "/dir", FsPerms::ReadWrite)?;
-        process = process.preopened_dir(path, "/dir", FsPerms::ReadWrite);
-    }
+    let (process, mut wasi) = work.settings.builders()?;
     let (process, wasi) = (process.build()?, wasi.build());
     let state = State { table: ResourceTable::new(), process, wasi, channel: work.channel };
     let mut store = Store::new(engine, state);

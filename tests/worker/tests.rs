@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use offspring::cgroup::Place;
-use offspring::fork::{Call, ExitStatus, Job, Launcher, StartError, Worker, Zygote};
+use offspring::fork::{Call, ExitStatus, Job, Launcher, Settings, StartError, Worker, Zygote};
 use offspring_spawn::Errno;
 use offspring_tests::*;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::runtime::{Builder, Runtime};
+use wasmtime_wasi::FsPerms;
 
 use crate::guest::{FAILS, HAS_A_THREAD, PANICS};
 use crate::isolation::skip;
@@ -31,6 +32,7 @@ tests! {
     an_answer_that_fails
     the_status_and_the_streams_are_the_guests
     a_directory_by_its_descriptor
+    what_the_guest_is_given
     what_is_dropped_is_gone
     nothing_is_left_of_many
     a_killed_embedder_takes_its_workers_along
@@ -66,11 +68,13 @@ fn launcher(guest: &str) -> Launcher {
     Launcher::this_program().unwrap().setup_file(File::open(guest).unwrap())
 }
 
-/// A policy that lets a guest fork, and its arguments.
+/// What lets a guest fork.
+fn settings(max: u32) -> Settings {
+    Settings::new(format!("fork.max = {max}")).arg("guest")
+}
+
 fn job(max: u32, args: &[&str]) -> Job {
-    let text = format!("fork.max = {max}");
-    let lines: Vec<&str> = [text.as_str()].into_iter().chain(args.iter().copied()).collect();
-    Job::new(lines.join("\n"))
+    Job::new("").settings(args.iter().fold(settings(max), |settings, arg| settings.arg(*arg)))
 }
 
 /// A worker that was executed, and one that was forked.
@@ -204,7 +208,8 @@ fn a_directory_by_its_descriptor() {
         let work = |name: &str| {
             let path = path.join(name);
             std::fs::create_dir_all(&path).unwrap();
-            job(2, &[]).file(File::open(path).unwrap())
+            let directory = File::open(path).unwrap();
+            Job::new("").settings(settings(2).preopened_dir(directory, "/dir", FsPerms::ReadWrite))
         };
         let launcher = launcher(FORK_FILES);
         let zygote = launcher.zygote().await.unwrap();
@@ -216,6 +221,38 @@ fn a_directory_by_its_descriptor() {
         }
         std::fs::remove_dir_all(path).unwrap();
     });
+}
+
+/// The policy, arguments, variables and directories of the job are the guest's.
+fn what_the_guest_is_given() {
+    let path = std::env::temp_dir().join(format!("offspring-given-{}", std::process::id()));
+    let directory = |name: &str| {
+        let path = path.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("file"), "hello").unwrap();
+        File::open(path).unwrap()
+    };
+    let policy = "fork.max = 2\n[program.cat]\npath = \"cat\"\nargs = \"any\"\n\
+                  cwd = \"preopens\"\nstdio = [\"null\", \"piped\", \"inherit\"]\n";
+    let job = || {
+        let settings = ["one", "a \"b\"\n", ""]
+            .into_iter()
+            .fold(Settings::new(policy).arg("guest"), Settings::arg)
+            .env("A", "1")
+            .env("B", "x=y z")
+            .preopened_dir(directory("read"), "/read", FsPerms::ReadOnly)
+            .preopened_dir(directory("write"), "/write", FsPerms::ReadWrite);
+        Job::new("").settings(settings)
+    };
+    runtime().block_on(async {
+        let (_zygote, workers) = both(WORKER_SETTINGS, job).await;
+        for worker in &workers {
+            assert_eq!(code(worker).await, 0);
+        }
+    });
+    assert_eq!(std::fs::read_to_string(path.join("write/file")).unwrap(), "changed");
+    std::fs::remove_dir_all(path).unwrap();
+    left_nothing();
 }
 
 /// A worker whose guest and whose forks hold the other end of this until they are

@@ -10,8 +10,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
-use offspring::fork::{self, Job, Launcher, Setup, Work, Zygote};
-use offspring::policy::Policy;
+use offspring::fork::{self, Job, Launcher, Settings, Setup, Work, Zygote};
 use offspring::{ProcessCtx, ProcessCtxView, ProcessView};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
@@ -40,8 +39,10 @@ fn main() -> Result<()> {
 async fn serve(zygote: Zygote, tenant: &'static str, jobs: &str) -> Result<()> {
     let (stdin, mut input): (PipeReader, PipeWriter) = pipe()?;
     let (mut output, stdout) = pipe()?;
-    let policy = "fork = { max = 8 }";
-    let worker = zygote.start(Job::new(policy).stdin(stdin).stdout(stdout)).await?;
+    // What an instance may do and has: in one place, whichever process it runs in.
+    let settings = Settings::new("fork = { max = 8 }").arg("fork-server").env("TENANT", tenant);
+    let job = Job::new("").settings(settings).stdin(stdin).stdout(stdout);
+    let worker = zygote.start(job).await?;
     input.write_all(jobs.as_bytes())?;
     drop(input);
     let exit = worker.wait().await?;
@@ -89,11 +90,9 @@ fn prepare(setup: Setup) -> Result<impl Fn(Work) -> u8> {
 
 /// In a worker: runs the guest, and returns its exit code.
 fn run(engine: &Engine, command: &CommandPre<State>, work: Work) -> Result<u8> {
-    let policy = Policy::parse("policy", std::str::from_utf8(&work.bytes)?)?;
-    let process = ProcessCtx::builder().policy(policy).die_with_thread(true).build()?;
-    let mut wasi = WasiCtx::builder();
-    fork::configure(wasi.inherit_stdio())?;
-    let state = State { table: ResourceTable::new(), process, wasi: wasi.build() };
+    let (process, mut wasi) = work.settings.builders()?;
+    let (process, wasi) = (process.build()?, wasi.build());
+    let state = State { table: ResourceTable::new(), process, wasi };
     let mut store = Store::new(engine, state);
     // In a fork it does not return, but ends the process with this code.
     Ok(fork::Runtime::new()?.run(async {

@@ -92,7 +92,8 @@ use crate::process::{Alive, ChildProcess, Counted};
 pub use offspring_spawn::{Exit, ExitStatus, PidFd, prefer_huge_pages};
 pub use runtime::Runtime;
 pub use worker::{
-    Answer, Call, Channel, Job, Launcher, Setup, StartError, Work, Worker, Zygote, worker_main,
+    Answer, Call, Channel, Job, Launcher, Settings, SettingsError, Setup, StartError, Work, Worker,
+    Zygote, worker_main,
 };
 
 use worker::Fresh;

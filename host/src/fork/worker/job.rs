@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::channel::Channel;
 use super::message::{Kind, MAX_FILES, Message, nonsense};
+use super::settings::Settings;
 
-/// What a worker is to do, as its embedder says it: bytes in a form of the
-/// embedder's own, and descriptors.
+/// What a worker is to do, as its embedder says it: what its guest is given, and
+/// whatever else the embedder's part in it has to know, bytes in a form of the
+/// embedder's own and descriptors.
 ///
 /// Its standard input is `/dev/null` unless another is given, its other streams
 /// are the embedder's.
@@ -19,6 +21,7 @@ use super::message::{Kind, MAX_FILES, Message, nonsense};
 pub struct Job {
     bytes: Vec<u8>,
     files: Vec<OwnedFd>,
+    settings: Settings,
     stdio: [Option<OwnedFd>; 3],
     answer: Option<Arc<dyn Answer>>,
 }
@@ -27,13 +30,19 @@ impl Job {
     /// The most descriptors, besides the standard streams: 61.
     pub const MAX_FILES: usize = MAX_FILES - 3;
 
-    /// Starts with these bytes, 1 MiB less one byte at most. What is longer is
-    /// passed as a file.
+    /// Starts with these bytes. With the settings they are less than 1 MiB; what is
+    /// longer is passed as a file.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Job {
         Job { bytes: bytes.into(), ..Job::default() }
     }
 
-    /// Adds a descriptor: a component, a directory, a socket.
+    /// Sets what the guest is given.
+    pub fn settings(mut self, settings: Settings) -> Job {
+        self.settings = settings;
+        self
+    }
+
+    /// Adds a descriptor: a component, a socket.
     pub fn file(mut self, file: impl Into<OwnedFd>) -> Job {
         self.files.push(file.into());
         self
@@ -77,9 +86,13 @@ impl Job {
         };
         let stdio =
             [stdin, ours(stdout, rustix::stdio::stdout())?, ours(stderr, rustix::stdio::stderr())?];
+        let (settings, directories) = self.settings.into_parts();
         let mut bytes = self.bytes;
+        bytes.extend_from_slice(&settings);
+        // What is too long is refused below.
+        bytes.extend_from_slice(&u32::try_from(settings.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.push(u8::from(self.answer.is_some()));
-        let files = stdio.into_iter().chain(self.files).collect();
+        let files = stdio.into_iter().chain(directories).chain(self.files).collect();
         let message = Message { kind: Kind::Job, bytes, files };
         message.check()?;
         Ok((message, self.answer))
@@ -106,6 +119,8 @@ pub struct Setup {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Work {
+    /// What its guest is given.
+    pub settings: Settings,
     /// The bytes of the job.
     pub bytes: Vec<u8>,
     /// Its descriptors, in the order in which they were added.
@@ -120,16 +135,20 @@ impl Work {
     pub(super) fn begin(message: Message, socket: OwnedFd) -> io::Result<Work> {
         let Message { mut bytes, files, .. } = message;
         let answers = bytes.pop().ok_or_else(nonsense)?;
+        let length = bytes.split_off(bytes.len().checked_sub(4).ok_or_else(nonsense)?);
+        let length = u32::from_le_bytes(length.try_into().map_err(|_| nonsense())?) as usize;
+        let settings = bytes.split_off(bytes.len().checked_sub(length).ok_or_else(nonsense)?);
         let mut files = files.into_iter();
         let (Some(stdin), Some(stdout), Some(stderr)) = (files.next(), files.next(), files.next())
         else {
             return Err(nonsense());
         };
+        let settings = Settings::from_parts(&settings, &mut files)?;
         rustix::stdio::dup2_stdin(stdin)?;
         rustix::stdio::dup2_stdout(stdout)?;
         rustix::stdio::dup2_stderr(stderr)?;
         Message::new(Kind::Ready, []).send(&socket)?;
         let channel = Channel::begin((answers != 0).then_some(socket));
-        Ok(Work { bytes, files: files.collect(), channel })
+        Ok(Work { settings, bytes, files: files.collect(), channel })
     }
 }

@@ -7,11 +7,10 @@
 //! The program is the embedder's own, which calls [`worker_main`] first of all, or
 //! another one that does.
 //!
-//! What the worker is to do it gets as a [`Job`]: bytes in a form of the
-//! embedder's own, such as the text of a policy, and descriptors, such as a
-//! compiled component's or a directory's. A directory that came as a descriptor is
-//! `/proc/self/fd/NUMBER` there. What only the embedder has it asks for over its
-//! [`Channel`]; each fork has one of its own.
+//! What the worker is to do it gets as a [`Job`]: the [`Settings`] of its guest, which
+//! are its policy, arguments, environment and directories; bytes in a form of the
+//! embedder's own; and descriptors, such as a compiled component's. What only the
+//! embedder has it asks for over its [`Channel`]; each fork has one of its own.
 //!
 //! ```no_run
 //! use offspring::fork::{self, Call, Job, Launcher};
@@ -52,6 +51,7 @@ mod handle;
 mod job;
 mod launcher;
 mod message;
+mod settings;
 mod zygote;
 
 pub use answer::{Answer, Call};
@@ -62,4 +62,5 @@ pub use error::StartError;
 pub use handle::Worker;
 pub use job::{Job, Setup, Work};
 pub use launcher::Launcher;
+pub use settings::{Settings, SettingsError};
 pub use zygote::Zygote;
