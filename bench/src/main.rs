@@ -90,7 +90,10 @@ fn main() -> Result<()> {
     match (&args.worker, args.crowd.as_deref(), args.only.as_deref()) {
         (Some(words), _, _) => worker::run(words),
         (None, Some([count, directory]), _) => children::worker(count.parse()?, directory.as_ref()),
-        (None, _, Some("forks")) => forks::bench(&Files::make()?.directory),
+        (None, _, Some("forks")) => {
+            let figures = forks::bench(&Files::make()?.directory)?;
+            args.json.as_deref().map_or(Ok(()), |path| write(path, &figures))
+        }
         (None, _, Some("children")) => children::bench(&Files::make()?.directory),
         (None, _, Some("stores")) => stores::bench(&Files::make()?.directory),
         (None, _, _) => bench(&args),

@@ -5,6 +5,7 @@
 mod guest;
 mod native;
 mod start;
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,8 +16,14 @@ use anyhow::{Context, Result, bail, ensure};
 pub use guest::COMPILED;
 pub use start::prepare;
 
+use serde_json::{Map, Value, json};
+use target::{Limit, Target};
+
 /// How many MiB are touched.
-const SIZES: [usize; 8] = [0, 1, 4, 16, 64, 128, 256, 512];
+const SIZES: [usize; 7] = [0, 1, 8, 64, 128, 256, 512];
+
+/// How many a fork server has that is measured against others.
+const SERVER: usize = 64;
 
 /// How often all is measured, each time in another process.
 const ROUNDS: usize = 5;
@@ -38,8 +45,30 @@ const WAYS: [(&str, &[(&str, &str)]); 4] = [
     ("fresh", &[("fresh", "fresh instance")]),
 ];
 
-/// Measures all, interleaved, and prints it.
-pub fn bench(directory: &Path) -> Result<()> {
+/// Measures all, interleaved, prints it, and returns it as JSON.
+pub fn bench(directory: &Path) -> Result<String> {
+    let figures = measure_all(directory)?;
+    print_table(&figures);
+    let starts = start::bench(directory)?;
+    let targets = targets(&figures, &starts);
+    println!("\nmedians against their targets\n");
+    targets.iter().for_each(|target| println!("{target}"));
+
+    let mut all = Map::new();
+    for ((size, name), figures) in &figures {
+        let spread = Spread::of(Some(figures)).to_json();
+        all.insert(format!("{name}/{size} MiB"), spread);
+    }
+    for (name, [ready, ended]) in &starts {
+        all.insert(format!("{name}/has its job"), Spread::of(Some(ready)).to_json());
+        all.insert(format!("{name}/guest run"), Spread::of(Some(ended)).to_json());
+    }
+    let targets: Vec<Value> = targets.iter().map(Target::to_json).collect();
+    let value = json!({ "unit": "nanoseconds", "samples": all, "targets": targets });
+    Ok(format!("{value:#}\n"))
+}
+
+fn measure_all(directory: &Path) -> Result<Figures> {
     let mut figures = Figures::new();
     for round in 1..=ROUNDS {
         eprint!("\rround {round}");
@@ -55,6 +84,16 @@ pub fn bench(directory: &Path) -> Result<()> {
         }
     }
     eprintln!();
+    Ok(figures)
+}
+
+/// How often one median is another one.
+fn ratio(figures: &Figures, size: usize, one: &'static str, other: &'static str) -> f64 {
+    let median = |name| micro(Spread::of(figures.get(&(size, name))).median);
+    median(one) / median(other)
+}
+
+fn print_table(figures: &Figures) {
     println!("microseconds, lowest tenth and median\n");
     print!("{:>5}", "MiB");
     let names: Vec<&str> =
@@ -62,23 +101,39 @@ pub fn bench(directory: &Path) -> Result<()> {
     names.iter().for_each(|name| print!("{name:>22}"));
     println!("{:>10}{:>10}{:>10}", "of native", "huge", "fresh");
     for size in SIZES {
-        let cell = |name: &'static str| Spread::of(figures.get(&(size, name)));
         print!("{size:>5}");
         for name in &names {
-            let Spread { tenth, median } = cell(name);
+            let Spread { tenth, median } = Spread::of(figures.get(&(size, name)));
             print!("{:>22}", format!("{:.0}, {:.0}", micro(tenth), micro(median)));
         }
-        let ratio = |one: &'static str, other: &'static str| {
-            micro(cell(one).median) / micro(cell(other).median)
-        };
         println!(
             "{:>10.2}{:>10.1}{:>10.1}",
-            ratio("guest fork", "native fork"),
-            ratio("native fork", "with huge pages"),
-            ratio("fresh instance", "guest fork"),
+            ratio(figures, size, "guest fork", "native fork"),
+            ratio(figures, size, "native fork", "with huge pages"),
+            ratio(figures, size, "fresh instance", "guest fork"),
         );
     }
-    start::bench(directory)
+}
+
+fn targets(figures: &Figures, starts: &[(&str, [Vec<u64>; 2])]) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for size in SIZES.into_iter().filter(|size| *size > 0) {
+        let value = ratio(figures, size, "guest fork", "native fork");
+        targets.push(Target::new(format!("native_fork_{size}_mib"), value, Limit::Most(1.2)));
+    }
+    for size in SIZES.into_iter().filter(|size| *size >= SERVER) {
+        let value = ratio(figures, size, "native fork", "with huge pages");
+        targets.push(Target::new(format!("huge_pages_{size}_mib"), value, Limit::Least(5.0)));
+    }
+    let warm = ratio(figures, SERVER, "fresh instance", "guest fork");
+    targets.push(Target::new(format!("warm_{SERVER}_mib"), warm, Limit::Least(20.0)));
+    for ((_, [ready, _]), (name, most)) in
+        starts.iter().zip([("worker_ms", 3.0), ("zygote_ms", 1.0)])
+    {
+        let value = micro(Spread::of(Some(ready)).median) / 1000.0;
+        targets.push(Target::new(name, value, Limit::Most(most)));
+    }
+    targets
 }
 
 /// Measures one way in this process, and prints the figures.
@@ -111,6 +166,10 @@ struct Spread {
 }
 
 impl Spread {
+    fn to_json(self) -> Value {
+        json!({ "p10": self.tenth, "median": self.median })
+    }
+
     fn of(figures: Option<&Vec<u64>>) -> Spread {
         let mut figures = figures.cloned().unwrap_or_default();
         figures.sort_unstable();
