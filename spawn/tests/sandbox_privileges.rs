@@ -146,6 +146,27 @@ fn who_has_too_many_keys_does_without_where_keys_are_out_of_reach() {
     });
 }
 
+/// Where there are no keys, or none may be asked for, there is nothing to leave.
+#[test]
+fn a_kernel_without_keys() {
+    isolated(|| {
+        let shell = program("sh");
+        // The last one that was said counts.
+        for errno in [Errno::NOSYS, Errno::PERM, Errno::ACCESS] {
+            refuse(libc::SYS_keyctl, errno);
+            for builder in [sandbox(&shell), sandbox(&shell).let_through(CallGroup::Keys)] {
+                let made = builder.build().unwrap();
+                let child = sh("exit 3").sandbox(&made).spawn().unwrap();
+                assert_eq!(child.wait().unwrap().status, ExitStatus::Exited(3), "{errno}");
+            }
+        }
+        refuse(libc::SYS_keyctl, Errno::IO);
+        let made = sandbox(&shell).build().unwrap();
+        let error = sh("exit 3").sandbox(&made).spawn().unwrap_err();
+        assert_eq!((error.stage, error.errno), (Stage::Keyring, Errno::IO));
+    });
+}
+
 #[test]
 fn no_core_is_left() {
     isolated(|| {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use offspring::policy::{
     Apart, Arguments, Grant, PathRule, Policy, SandboxFiles, Slot, Slots, User, View,
 };
-use offspring_spawn::{Namespace, Namespaces};
+use offspring_spawn::{Errno, Kernel, Namespace, Namespaces};
 use offspring_tests::*;
 use rustix::process::{Uid, geteuid};
 use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
@@ -14,6 +14,7 @@ use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
 use crate::place::Place;
+use crate::refusal::refuse;
 use crate::run::{Run, grant, sandbox};
 use crate::runtime::everywhere;
 
@@ -150,6 +151,31 @@ fn apart_user() {
             .grant(with("cat"))
             .dir(place.root(), "/dir", ReadOnly)
             .args(&[&secret])
+    });
+}
+
+#[test]
+fn what_the_kernel_refuses_is_told_with_its_place() {
+    isolated(|| {
+        Kernel::get().unwrap();
+        for call in [libc::SYS_clone3, libc::SYS_clone] {
+            refuse(call, Errno::PERM);
+        }
+        for (words, what) in [
+            ("namespaces = ['net']", "p.toml:3:14: `true` cannot have namespaces of its own: "),
+            ("view = 'guest'", "p.toml:3:8: `true` cannot see what its guest does: "),
+        ] {
+            // The parts of a sandbox are something else.
+            for more in ["", "\nsandbox.best-effort = ['system-calls', 'capabilities']"] {
+                let text = format!("[program.true]\npath = 'true'\n{words}{more}");
+                let policy = Policy::parse("p.toml", &text).unwrap();
+                let error = offspring::ProcessCtx::builder().policy(policy).build().unwrap_err();
+                let said = error.to_string();
+                // An ordinary user has a view in a user namespace.
+                let other = what.replace("see what its guest does", "have namespaces of its own");
+                assert!(said.starts_with(what) || said.starts_with(&other), "{said}");
+            }
+        }
     });
 }
 

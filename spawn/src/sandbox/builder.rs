@@ -118,7 +118,11 @@ impl SandboxBuilder {
     /// A part that is missing here and not best effort, or what the kernel says
     /// of the rules.
     pub fn build(self) -> Result<Sandbox, SandboxError> {
-        let support = SandboxSupport::find();
+        self.build_with(SandboxSupport::find())
+    }
+
+    /// The same for a machine that offers this.
+    pub(super) fn build_with(self, support: SandboxSupport) -> Result<Sandbox, SandboxError> {
         let mut missing = Vec::new();
         let mut force = BTreeSet::new();
         for part in Part::ALL.iter().copied().filter(|part| self.wants(*part)) {

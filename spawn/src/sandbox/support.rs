@@ -60,10 +60,17 @@ impl SandboxSupport {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{Missing, Network, Sandbox, SandboxError};
     use super::*;
 
+    /// Every part that there can be a lack of, where this is all that there is.
     fn lacks(landlock: Result<u32, Errno>) -> Vec<Part> {
-        let support = SandboxSupport { landlock, seccomp: Ok(()), core_limit: Ok(1) };
+        lacking(SandboxSupport { landlock, seccomp: Ok(()), core_limit: Ok(1) })
+    }
+
+    fn lacking(support: SandboxSupport) -> Vec<Part> {
         Part::ALL.iter().copied().filter(|part| support.lack(*part).is_some()).collect()
     }
 
@@ -75,6 +82,49 @@ mod tests {
         for (version, first) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 5), (7, 5)] {
             assert_eq!(lacks(Ok(version)), all[first..], "{version}");
         }
+    }
+
+    /// Whatever is lacking, each part of it by itself is an error, and is done without
+    /// where it is best effort.
+    #[test]
+    fn what_is_lacking_is_an_error_unless_it_is_best_effort() {
+        let here = SandboxSupport::find();
+        if let Some(lack) = here.lack(Part::Files) {
+            return println!("SKIPPED what_is_lacking_is_an_error: {lack}");
+        }
+        // No newer than what is here, so that the rest can be made.
+        let newest = here.landlock_version().unwrap_or(0);
+        let landlock = (1..=newest.min(6)).map(Ok).chain([Err(Errno::NOSYS)]);
+        let landlock = landlock.map(|landlock| SandboxSupport { landlock, ..here });
+        let seccomp = SandboxSupport { seccomp: Err(Errno::INVAL), ..here };
+        let core_limit = SandboxSupport { core_limit: Err(Lack::CoreLimit), ..here };
+        let mut seen = BTreeSet::new();
+        for support in landlock.chain([seccomp, core_limit]) {
+            // Where it is of use.
+            let builder = || Sandbox::builder().network(Network::Unix);
+            let lacking = lacking(support);
+            let with = |without: Option<Part>| {
+                let others = lacking.iter().filter(|part| Some(**part) != without);
+                others.fold(builder(), |builder, part| builder.best_effort(*part))
+            };
+            for part in &lacking {
+                seen.insert(*part);
+                let made = with(Some(*part)).build_with(support).map(drop);
+                let lack = support.lack(*part).unwrap();
+                assert_eq!(made, Err(SandboxError::Missing(Missing { part: *part, lack })));
+            }
+            let made = with(None).build_with(support).unwrap();
+            assert!(made.missing().iter().map(|missing| missing.part).eq(lacking.clone()));
+            let force: Vec<_> = made.parts().collect();
+            let rest = Part::ALL.iter().copied().filter(|part| !lacking.contains(part));
+            assert!(rest.eq(force.iter().copied()), "{lacking:?}: {force:?}");
+            // What is left out is not asked for.
+            let without = lacking.iter().fold(builder(), |builder, part| builder.without(*part));
+            assert!(without.build_with(support).unwrap().missing().is_empty());
+        }
+        // The others there are everywhere: they take no facility of the kernel's.
+        let never = [Part::Capabilities, Part::Keyring];
+        assert!(Part::ALL.iter().all(|part| seen.contains(part) != never.contains(part)));
     }
 
     #[test]
