@@ -14,7 +14,7 @@ use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
 use crate::assert_test_exists;
 use crate::isolation::{isolated, skip};
 use crate::place::Place;
-use crate::refusal::refuse;
+use crate::refusal::refuse_processes;
 use crate::run::{Run, grant, sandbox};
 use crate::runtime::everywhere;
 
@@ -158,9 +158,7 @@ fn apart_user() {
 fn what_the_kernel_refuses_is_told_with_its_place() {
     isolated(|| {
         Kernel::get().unwrap();
-        for call in [libc::SYS_clone3, libc::SYS_clone] {
-            refuse(call, Errno::PERM);
-        }
+        refuse_processes(Errno::PERM);
         for (words, what) in [
             ("namespaces = ['net']", "p.toml:3:14: `true` cannot have namespaces of its own: "),
             ("view = 'guest'", "p.toml:3:8: `true` cannot see what its guest does: "),

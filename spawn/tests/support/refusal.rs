@@ -15,6 +15,13 @@ pub fn refuse(call: i64, errno: Errno) {
     filter(call, Vec::new(), errno);
 }
 
+/// The same for all calls that make a process.
+pub fn refuse_processes(errno: Errno) {
+    for call in [libc::SYS_clone3, libc::SYS_clone] {
+        refuse(call, errno);
+    }
+}
+
 /// The same only where an argument has this value.
 pub fn refuse_if(call: i64, index: u8, value: u64, errno: Errno) {
     let is = SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value).unwrap();
