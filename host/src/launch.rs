@@ -76,6 +76,9 @@ impl ProcessCtx {
             self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
         }
         let granted = &self.granted[plan.grant];
+        if !granted.program.is_as_opened()? {
+            return Err(LaunchError::Rewritten);
+        }
         let Reserved { held, alive, pipes } = self.reserve(&plan, granted, &command.narrowed)?;
         self.take_spawn(granted, &command.narrowed, Instant::now())?;
         let mut engine = self.engine(command, &plan, granted)?;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    Access, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags, accessat, fcntl_add_seals,
-    fstat, memfd_create, open,
+    Access, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags, Stat, accessat,
+    fcntl_add_seals, fstat, memfd_create, open,
 };
 use rustix::io::Errno;
 
@@ -25,8 +25,17 @@ pub(crate) struct Executable {
     sealed: Option<Arc<OwnedFd>>,
     path: PathBuf,
     name: CString,
+    written: Written,
     /// How it begins, if it is a script.
     script: Option<Vec<u8>>,
+}
+
+/// What changes when a file is written to: its size, and when that was last done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    size: i64,
+    second: i64,
+    nanosecond: u64,
 }
 
 impl Executable {
@@ -43,6 +52,7 @@ impl Executable {
             sealed: None,
             path: path.to_owned(),
             name,
+            written: Written::of(&stat),
             script: None,
         };
         // What cannot be read cannot be interpreted either.
@@ -70,6 +80,12 @@ impl Executable {
 
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed.is_some()
+    }
+
+    /// Whether what runs is what was there when it was opened, as far as its size and
+    /// its time of modification tell.
+    pub(crate) fn is_as_opened(&self) -> Result<bool, Errno> {
+        Ok(self.is_sealed() || Written::of(&fstat(&self.source)?) == self.written)
     }
 
     pub(crate) fn check_executable(&self) -> Result<(), Errno> {
@@ -113,6 +129,17 @@ impl Executable {
         copy.rewind().map_err(|error| errno(&error))?;
         let script = script(&copy).map_err(|error| errno(&error))?;
         Ok(Executable { sealed: Some(Arc::new(copy.into())), script, ..self.clone() })
+    }
+}
+
+impl Written {
+    #[allow(clippy::useless_conversion, reason = "the types differ between architectures")]
+    fn of(stat: &Stat) -> Written {
+        Written {
+            size: stat.st_size,
+            second: stat.st_mtime.into(),
+            nanosecond: stat.st_mtime_nsec.into(),
+        }
     }
 }
 

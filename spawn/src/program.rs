@@ -119,6 +119,21 @@ impl Program {
         self.0.file.is_sealed()
     }
 
+    /// Whether nobody has written to it, or to an interpreter of it that is pinned,
+    /// since they were opened; as far as their sizes and times of modification tell,
+    /// which whoever owns them can set. To what is sealed nobody can write.
+    ///
+    /// # Errors
+    /// At stage [`Stage::Program`]: those of fstat(2).
+    pub fn is_as_opened(&self) -> Result<bool, SpawnError> {
+        for file in self.files() {
+            if !file.is_as_opened().map_err(SpawnError::at(Stage::Program))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether the file may be executed with our rights, as far as its
     /// permissions say.
     ///

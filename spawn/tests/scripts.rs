@@ -88,6 +88,8 @@ fn rewriting_what_is_sealed_changes_nothing() {
     sealed[0].contents().unwrap().read_to_string(&mut read).unwrap();
     assert_eq!(read, content);
 
+    let is_as_opened = |program: &Program| program.is_as_opened().unwrap();
+    assert!([&script, &binary, &sealed[0], &sealed[1]].into_iter().all(is_as_opened));
     // In place: the files are the same, by name and by number.
     place.copy_of("false", "sh");
     place.copy_of("false", "binary");
@@ -98,7 +100,8 @@ fn rewriting_what_is_sealed_changes_nothing() {
         command.argv(["sh", "-c", "exit 7"]).spawn().unwrap().wait().unwrap().status
     };
     assert_eq!(sealed.each_ref().map(status), [ExitStatus::Exited(7); 2]);
-    // What is not sealed runs as it was rewritten.
+    // What is not sealed runs as it was rewritten, and can be told from what was opened.
+    assert!(sealed.iter().all(is_as_opened) && !is_as_opened(&script) && !is_as_opened(&binary));
     assert_eq!(status(&script), ExitStatus::Exited(8));
     assert_eq!(status(&binary), ExitStatus::Exited(1));
     // The child cannot write into it either.

@@ -42,26 +42,38 @@ pub fn policy_pinned() {
         place.program(name, format!("#!{}\nexit {code}\n", interpreter.display()))
     };
     let (pinned, plain) = (script("pinned", 7), script("plain", 7));
+    // What it has in its first line is rewritten.
+    let second = place.shell("second");
+    let by_second = format!("#!{}\nexit 7\n", second.display());
+    let by_second = place.program("by-second", by_second);
+    let replaced = script("replaced", 7);
     let nothing = sum(&place.program("nothing", ""));
     assert_eq!(nothing, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     let policy = format!(
         "[program.binary]\npath = {binary:?}\nsha256 = \"{}\"\nargs = \"any\"\narg0 = \"sh\"\n\
          stdio = [\"piped\"]\n\
          [program.script]\npath = {pinned:?}\nsha256 = \"{}\"\nargs = \"any\"\nstdio = [\"piped\"]\n\
-         [program.plain]\npath = {plain:?}\nargs = \"any\"\nstdio = [\"piped\"]\n",
+         [program.plain]\npath = {plain:?}\nargs = \"any\"\nstdio = [\"piped\"]\n\
+         [program.by-second]\npath = {by_second:?}\nargs = \"any\"\nstdio = [\"piped\"]\n\
+         [program.replaced]\npath = {replaced:?}\nargs = \"any\"\nstdio = [\"piped\"]\n",
         sum(&binary),
         sum(&pinned)
     );
     let run = Run::new(POLICY_PINNED).policy_file(&policy);
-    let ready = run.args(&["binary=7", "script=7", "plain=8"]).ready();
+    let expected = ["binary=7", "script=7", "plain=refused", "by-second=refused", "replaced=7"];
+    let ready = run.args(&expected).ready();
     // In place, so that every descriptor of them is still one of them.
-    for (name, code) in [("pinned", 9), ("plain", 8)] {
-        script(name, code);
+    for name in ["pinned", "plain"] {
+        script(name, 10);
     }
-    place.program("binary", "#!/bin/sh\nexit 9\n");
-    // What nothing pins has its interpreter pinned; its own text is as it is now.
-    fs::remove_file(&interpreter).unwrap();
-    place.program("interpreter", "#!/bin/sh\nexit 9\n");
+    for name in ["binary", "second"] {
+        place.program(name, "#!/bin/sh\nexit 9\n");
+    }
+    // By others in their places, which are nobody's.
+    for name in ["interpreter", "replaced"] {
+        fs::remove_file(place.path(name)).unwrap();
+        place.program(name, "#!/bin/sh\nexit 9\n");
+    }
     ready.sync().success();
 }
 

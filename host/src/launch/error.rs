@@ -14,6 +14,8 @@ pub(crate) enum LaunchError {
     Malformed(#[from] Malformed),
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error("the program was written to after the host had loaded its policy")]
+    Rewritten,
     #[error("{message}")]
     LimitReached { rule: &'static str, message: String },
     #[error("the directory to run in leads out of the one that it lies beneath")]

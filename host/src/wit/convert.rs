@@ -89,6 +89,9 @@ pub(crate) fn launch_error(error: LaunchError) -> spawn::SpawnError {
             let rule = denied.rule.as_str().to_owned();
             (spawn::Stage::Policy(rule), ErrorCode::AccessDenied, None)
         }
+        LaunchError::Rewritten => {
+            (spawn::Stage::Policy("path".to_owned()), ErrorCode::AccessDenied, None)
+        }
         LaunchError::LimitReached { rule, .. } => {
             (spawn::Stage::Policy(rule.to_owned()), ErrorCode::LimitReached, None)
         }
