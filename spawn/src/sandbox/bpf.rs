@@ -12,15 +12,8 @@
 
 use rustix::io::Errno;
 
-/// `struct sock_filter`
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    code: u16,
-    if_true: u8,
-    if_false: u8,
-    value: u32,
-}
+pub(crate) use super::code::Instruction;
+use super::code::{ARCHITECTURE, ARGUMENTS, Code, JUMP_IF_EQUAL, JUMP_IF_NOT_LESS, NUMBER, Place};
 
 /// What the filter answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +59,6 @@ pub(crate) struct Rule {
 /// Where none does, the call is made.
 pub(crate) type Rules = Vec<Rule>;
 
-const LOAD: u16 = 0x20;
-const AND: u16 = 0x54;
-const JUMP: u16 = 0x05;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_NOT_LESS: u16 = 0x35;
-const RETURN: u16 = 0x06;
-
-const RET_ALLOW: u32 = 0x7fff_0000;
-const RET_ERRNO: u32 = 0x0005_0000;
-
-// Of `struct seccomp_data`.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const ARGUMENTS: u32 = 16;
-
 /// `AUDIT_ARCH_*`
 const OURS: u32 = if cfg!(target_arch = "x86_64") {
     0xc000_003e
@@ -114,58 +92,50 @@ pub(crate) fn program(calls: &[(u32, Rules)], last: u32) -> Vec<Instruction> {
     });
     starts.dedup_by(|next, before| next.1 == before.1);
 
-    let mut program = vec![
-        load(ARCHITECTURE),
-        jump_if(JUMP_IF_EQUAL, OURS, 1, 0),
-        answer(Answer::Refuse(Errno::NOSYS)),
-        load(NUMBER),
-    ];
-    program.extend(search(&starts));
-    program
+    let mut code = Code::default();
+    let number = search(&mut code, &starts);
+    let load_number = code.load(NUMBER, number);
+    let foreign = code.answer(Answer::Refuse(Errno::NOSYS));
+    let is_ours = code.jump_if(JUMP_IF_EQUAL, OURS, load_number, foreign);
+    code.load(ARCHITECTURE, is_ours);
+    code.finish()
 }
 
 /// Looks by halves where a number belongs.
-fn search(starts: &[(u32, &Rules)]) -> Vec<Instruction> {
+fn search(code: &mut Code, starts: &[(u32, &Rules)]) -> Place {
     let (left, right) = starts.split_at(starts.len() / 2);
-    let (left, (at, right)) = match (left, right) {
-        ([], [(_, rules)]) => return decide(rules),
-        (left, [(at, _), ..]) => (search(left), (*at, search(right))),
-        (_, []) => return decide(&Rules::new()),
-    };
-    let mut code = match u8::try_from(left.len()) {
-        Ok(length) => vec![jump_if(JUMP_IF_NOT_LESS, at, length, 0)],
-        // A conditional jump is not that long.
-        Err(_) => vec![jump_if(JUMP_IF_NOT_LESS, at, 0, 1), jump(left.len())],
-    };
-    code.extend(left);
-    code.extend(right);
-    code
+    match (left, right) {
+        ([], [(_, rules)]) => decide(code, rules),
+        (left, [(at, _), ..]) => {
+            let not_less = search(code, right);
+            let less = search(code, left);
+            code.jump_if(JUMP_IF_NOT_LESS, *at, not_less, less)
+        }
+        (_, []) => decide(code, &Rules::new()),
+    }
 }
 
 /// Looks at the arguments.
-fn decide(rules: &Rules) -> Vec<Instruction> {
-    let mut code = Vec::new();
-    for Rule { tests, answer: meant } in rules {
-        let mut tail = vec![answer(*meant)];
+fn decide(code: &mut Code, rules: &Rules) -> Place {
+    let always = rules.iter().position(|rule| rule.tests.is_empty());
+    let (rules, last) = match always {
+        Some(index) => (&rules[..index], rules[index].answer),
+        None => (&rules[..], Answer::Allow),
+    };
+    let mut next = code.answer(last);
+    for Rule { tests, answer } in rules.iter().rev() {
+        let mut passed = code.answer(*answer);
         for test in tests.iter().rev() {
-            // To behind this rule.
-            let over = u8::try_from(tail.len()).unwrap_or(u8::MAX);
-            let (if_true, if_false) = if test.so { (0, over) } else { (over, 0) };
-            let mut head = vec![load(test.offset())];
+            let (so, not) = if test.so { (passed, next) } else { (next, passed) };
+            let mut at = code.jump_if(JUMP_IF_EQUAL, test.is, so, not);
             if test.mask != u32::MAX {
-                head.push(Instruction { code: AND, if_true: 0, if_false: 0, value: test.mask });
+                at = code.and(test.mask, at);
             }
-            head.push(jump_if(JUMP_IF_EQUAL, test.is, if_true, if_false));
-            head.extend(tail);
-            tail = head;
+            passed = code.load(test.offset(), at);
         }
-        code.extend(tail);
-        if tests.is_empty() {
-            return code;
-        }
+        next = passed;
     }
-    code.push(answer(Answer::Allow));
-    code
+    next
 }
 
 impl Test {
@@ -180,30 +150,9 @@ impl Test {
     }
 }
 
-fn load(value: u32) -> Instruction {
-    Instruction { code: LOAD, if_true: 0, if_false: 0, value }
-}
-
-fn jump_if(code: u16, value: u32, if_true: u8, if_false: u8) -> Instruction {
-    Instruction { code, if_true, if_false, value }
-}
-
-fn jump(length: usize) -> Instruction {
-    let value = u32::try_from(length).unwrap_or(u32::MAX);
-    Instruction { code: JUMP, if_true: 0, if_false: 0, value }
-}
-
-fn answer(answer: Answer) -> Instruction {
-    let value = match answer {
-        Answer::Allow => RET_ALLOW,
-        Answer::Refuse(errno) => RET_ERRNO | errno.raw_os_error().unsigned_abs(),
-        Answer::Pretend => RET_ERRNO,
-    };
-    Instruction { code: RETURN, if_true: 0, if_false: 0, value }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::code::{AND, JUMP, LOAD, RET_ALLOW, RET_ERRNO, RETURN};
     use super::*;
 
     /// Runs a program as the kernel would, and returns its answer and how many

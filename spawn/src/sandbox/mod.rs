@@ -13,6 +13,7 @@ mod builder;
 mod call_group;
 mod calls;
 mod capabilities;
+mod code;
 mod core;
 mod error;
 mod interpreter;

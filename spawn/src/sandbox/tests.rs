@@ -112,7 +112,9 @@ fn no_call_takes_many_steps() {
     let filter = filter(Network::Deny, &all(), false);
     let steps = (0..LAST).map(|number| run(&filter, OUR_ARCHITECTURE, number, [0; 6]).1);
     let most = steps.max().unwrap();
-    assert!(most <= 22, "{most} steps, of {} instructions", filter.len());
+    assert!(most <= 22, "{most} steps");
+    // Each is compiled again for every child.
+    assert!(filter.len() <= 160, "{} instructions", filter.len());
 }
 
 #[test]
