@@ -69,5 +69,7 @@ pub fn context(args: &RunArgs, log: &Log) -> anyhow::Result<ProcessCtx> {
             place.path().join(LEAF).display()
         );
     }
+    // Where this does nothing, each child does it.
+    process.empty_bounding_set();
     Ok(process)
 }

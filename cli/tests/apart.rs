@@ -49,6 +49,38 @@ fn a_step_sees_the_guests_files_and_nothing_else() {
     assert_eq!(std::fs::read_to_string(folder.path("made")).unwrap(), "new\n");
 }
 
+/// What no child can have anyway is taken from the tool instead of from each.
+#[test]
+fn a_tool_keeps_what_a_child_may_have() {
+    let name = "a_tool_keeps_what_a_child_may_have";
+    let bounding_set = |pid: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+        line.unwrap().trim().to_owned()
+    };
+    let ours = bounding_set("self");
+    let none = "0000000000000000";
+    if !rustix::process::geteuid().is_root() || ours == none {
+        support::skip(name, "there is no capability to lose");
+        return;
+    }
+    let sandbox = "sandbox = { read = ['/proc'], execute = ['/bin', '/usr']";
+    let policy = POLICY.replace("namespaces = ['pid', 'net']\nview = 'guest'\n", "");
+    let others = [("", none), (", without = ['capabilities']", &*ours)];
+    for (without, expected) in others {
+        let folder = Folder::new();
+        let policy = policy.replace("sandbox = { execute = ['/bin', '/usr']", sandbox);
+        let policy = policy.replace("'/usr'] }", &format!("'/usr']{without} }}"));
+        let policy = folder.write("policy.toml", policy);
+        let script = "cat /proc/$PPID/status";
+        folder.write("w.yml", format!("jobs: {{a: {{steps: [{{run: '{script}'}}]}}}}"));
+        let dir = format!("{}::/repo", folder.path(""));
+        let ended = run(&["run", "--policy", &policy, "--dir", &dir, ci(), "--", "/repo/w.yml"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.contains(&format!("CapBnd:\t{expected}")), "{ended:?}");
+    }
+}
+
 /// Without cgroups, and without a group or a session that could be found again.
 #[test]
 fn a_killed_tool_leaves_nothing_of_a_process_id_namespace() {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use offspring_spawn::{Budget, Kernel, Missing, Program, Signal};
+use offspring_spawn::{Budget, Kernel, Missing, Part, Program, Sandbox, Signal};
 use wasmtime_wasi::FsPerms;
 
 use crate::apart::{Apart, Separation};
@@ -78,6 +78,23 @@ impl ProcessCtx {
             let missing = granted.sandbox.iter().flat_map(|made| made.of(false).missing());
             missing.map(|missing| (grant.name(), *missing))
         })
+    }
+
+    /// Empties the capability bounding set of the calling thread for good, and so
+    /// of the threads that it starts from now on, if the children of every grant
+    /// give up their capabilities anyway. Returns whether it is empty.
+    ///
+    /// A host that runs as root and is linked by
+    /// [`add_to_linker`](crate::add_to_linker) does this on the threads of its
+    /// guests, if it starts no other processes that are to have capabilities. Each
+    /// child takes about as long to do it as to start a small program. Lanes do it
+    /// by themselves.
+    pub fn empty_bounding_set(&self) -> bool {
+        let empties = |granted: &Granted| {
+            let sandbox = granted.sandbox.as_ref().map(|made| made.of(false));
+            sandbox.is_some_and(|made| made.parts().any(|part| part == Part::Capabilities))
+        };
+        self.granted.iter().all(empties) && Sandbox::empty_bounding_set().is_ok()
     }
 
     /// The policy, with its variables resolved.

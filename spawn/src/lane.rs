@@ -17,6 +17,7 @@ use crate::abort::SpawnAbort;
 use crate::child::Child;
 use crate::command::Command;
 use crate::error::{SpawnError, Stage};
+use crate::sandbox::Sandbox;
 
 /// The most threads. Only a spawn that does not come back keeps one for long.
 const MAX: usize = 512;
@@ -35,14 +36,23 @@ struct Job {
     kept: Kept,
 }
 
+/// Lanes that are alike.
 struct Lanes {
+    queue: Mutex<Queue>,
+    more: Condvar,
+    /// Whether they have emptied their bounding set, so that no child has to:
+    /// it is copied with each capability that is taken from it.
+    bounded: bool,
+}
+
+struct Queue {
     jobs: VecDeque<Job>,
     idle: usize,
     running: usize,
 }
 
-static LANES: Mutex<Lanes> = Mutex::new(Lanes { jobs: VecDeque::new(), idle: 0, running: 0 });
-static MORE: Condvar = Condvar::new();
+static PLAIN: Lanes = Lanes::new(false);
+static BOUNDED: Lanes = Lanes::new(true);
 
 /// A child that is being started on another thread: a future, for any runtime.
 ///
@@ -82,7 +92,7 @@ impl Command {
     pub fn spawn_async_abortable(self, abort: SpawnAbort, kept: impl Send + 'static) -> Spawning {
         let (shared, kept) = (Arc::<Shared>::default(), Box::new(kept));
         let job = Job { command: self, abort: abort.clone(), to: Arc::clone(&shared), kept };
-        if let Err(errno) = hand_over(job) {
+        if let Err(errno) = Lanes::of(&job.command).hand_over(job) {
             shared.fill(Err(SpawnError { stage: Stage::Clone, errno }));
         }
         Spawning { shared, abort }
@@ -133,51 +143,71 @@ impl Drop for Spawning {
     }
 }
 
-/// Gives a job to a thread: an idle one, a new one, or the first that becomes
-/// idle.
-fn hand_over(job: Job) -> Result<(), Errno> {
-    let mut lanes = lanes();
-    if lanes.idle <= lanes.jobs.len() && lanes.running < MAX {
-        let thread = thread::Builder::new().name("offspring-lane".to_owned()).stack_size(STACK);
-        match thread.spawn(run) {
-            Ok(_) => lanes.running += 1,
-            Err(_) if lanes.running > 0 => {}
-            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
+impl Lanes {
+    const fn new(bounded: bool) -> Lanes {
+        let queue = Queue { jobs: VecDeque::new(), idle: 0, running: 0 };
+        Lanes { queue: Mutex::new(queue), more: Condvar::new(), bounded }
+    }
+
+    /// Those that start this.
+    fn of(command: &Command) -> &'static Lanes {
+        match command.sandbox.as_ref().is_some_and(Sandbox::empties_bounding_set) {
+            true => &BOUNDED,
+            false => &PLAIN,
         }
     }
-    lanes.jobs.push_back(job);
-    drop(lanes);
-    MORE.notify_one();
-    Ok(())
-}
 
-fn run() {
-    let mut lanes = lanes();
-    lanes.idle += 1;
-    loop {
-        let Some(Job { command, abort, to, kept }) = lanes.jobs.pop_front() else {
-            lanes = MORE.wait(lanes).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        };
-        lanes.idle -= 1;
-        drop(lanes);
-        let result = command.spawn_abortable(&abort);
-        drop(command);
-        // Before anybody is told, who may have the next one at once.
-        self::lanes().idle += 1;
-        // Likewise: who has the child is then the only one to have what is kept.
-        if Arc::strong_count(&to) > 1 {
-            drop(kept);
-            to.fill(result);
-        } else {
-            drop(result);
-            drop(kept);
+    /// Gives a job to a thread: an idle one, a new one, or the first that
+    /// becomes idle.
+    fn hand_over(&'static self, job: Job) -> Result<(), Errno> {
+        let mut queue = self.queue();
+        if queue.idle <= queue.jobs.len() && queue.running < MAX {
+            let thread = thread::Builder::new().name("offspring-lane".to_owned()).stack_size(STACK);
+            match thread.spawn(|| self.run()) {
+                Ok(_) => queue.running += 1,
+                Err(_) if queue.running > 0 => {}
+                Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
+            }
         }
-        drop(to);
-        lanes = self::lanes();
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.more.notify_one();
+        Ok(())
     }
-}
 
-fn lanes() -> MutexGuard<'static, Lanes> {
-    LANES.lock().unwrap_or_else(PoisonError::into_inner)
+    fn run(&self) {
+        if self.bounded {
+            // What is left in it is taken from each child.
+            let _ = Sandbox::empty_bounding_set();
+        }
+        let mut queue = self.queue();
+        queue.idle += 1;
+        loop {
+            let Some(Job { command, abort, to, kept }) = queue.jobs.pop_front() else {
+                queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            queue.idle -= 1;
+            drop(queue);
+            let result = command.spawn_abortable(&abort);
+            drop(command);
+            // Before anybody is told, who may have the next one at once.
+            self.queue().idle += 1;
+            // Likewise: who has the child is then the only one to have what is
+            // kept.
+            if Arc::strong_count(&to) > 1 {
+                drop(kept);
+                to.fill(result);
+            } else {
+                drop(result);
+                drop(kept);
+            }
+            drop(to);
+            queue = self.queue();
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -2,18 +2,23 @@
 
 mod support;
 
+use std::fs::File;
 use std::future::Future;
+use std::io::Read;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use offspring_spawn::{Errno, ExitStatus, Signal, SpawnAbort, SpawnError, Stage};
+use offspring_spawn::{
+    Access, Command, Errno, ExitStatus, Sandbox, Signal, SpawnAbort, SpawnError, Stage, Stdio,
+};
+use rustix::process::geteuid;
 use support::cgroup::Cgroup;
-use support::isolation::isolated;
+use support::isolation::{isolated, skip};
 use support::traces::{Traces, assert_no_children};
-use support::{sh, sleeper};
+use support::{find_line, program, sh, sleeper, status_line};
 
 const ABORTED: SpawnError = SpawnError { stage: Stage::Exec, errno: Errno::CANCELED };
 
@@ -53,6 +58,35 @@ fn without_sleeping() {
         run();
         assert_no_children();
     });
+}
+
+/// A lane may have given up what a child would have to, but not for others.
+#[test]
+fn with_and_without_capabilities() {
+    let cat = program("cat");
+    let sandbox = Sandbox::builder().run_time(true).program(&cat);
+    let sandbox = match sandbox.path("/proc".as_ref(), Access::Read).unwrap().build() {
+        Ok(sandbox) => sandbox,
+        Err(missing) => return skip("with_and_without_capabilities", missing),
+    };
+    let bounding_set = |sandbox: Option<&Sandbox>| {
+        let mut command = Command::new(&cat);
+        command.arg("/proc/self/status").stdout(Stdio::Piped);
+        sandbox.map(|sandbox| command.sandbox(sandbox));
+        let mut child = block_on(command.spawn_async()).unwrap();
+        let mut status = String::new();
+        File::from(child.stdout.take().unwrap()).read_to_string(&mut status).unwrap();
+        assert!(child.wait().unwrap().status.success());
+        u64::from_str_radix(&find_line(&status, "CapBnd"), 16).unwrap()
+    };
+    let ours = || u64::from_str_radix(&status_line("thread-self", "CapBnd"), 16).unwrap();
+    let before = ours();
+    let in_a_sandbox = if geteuid().is_root() { 0 } else { before };
+    for _ in 0..3 {
+        assert_eq!(bounding_set(Some(&sandbox)), in_a_sandbox);
+        assert_eq!(bounding_set(None), before);
+    }
+    assert_eq!(ours(), before);
 }
 
 /// Whatever the moment, there is a child or there is nothing.

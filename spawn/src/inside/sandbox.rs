@@ -10,6 +10,7 @@ use crate::error::{SpawnError, Stage};
 use crate::sandbox::{Instruction, Measures, NewKeyring};
 use crate::sys::nr;
 
+const PR_CAPBSET_READ: usize = 23;
 const PR_CAPBSET_DROP: usize = 24;
 const PR_SET_SECUREBITS: usize = 28;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -42,6 +43,11 @@ pub(super) fn bound(measures: &Measures) -> Result<(), SpawnError> {
     call(Stage::NoNewPrivileges, nr::PRCTL, args)?;
     let Some(bounds) = &measures.capabilities else { return Ok(()) };
     for capability in &bounds.bounding {
+        let args = [PR_CAPBSET_READ, *capability as usize, 0, 0, 0];
+        // Much faster than taking away what is not there.
+        if call(Stage::Capabilities, nr::PRCTL, args)? == 0 {
+            continue;
+        }
         let args = [PR_CAPBSET_DROP, *capability as usize, 0, 0, 0];
         unless_forbidden(call(Stage::Capabilities, nr::PRCTL, args))?;
     }

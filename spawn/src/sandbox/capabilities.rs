@@ -1,6 +1,11 @@
 //! What a child has to give up of capabilities.
 
-use rustix::thread::{CapabilitySet, capabilities, capability_is_in_bounding_set};
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, capabilities, capability_is_in_bounding_set, remove_capability_from_bounding_set,
+};
+
+use super::Sandbox;
 
 /// The most capabilities that there can be.
 const COUNT: u32 = 64;
@@ -9,7 +14,8 @@ const COUNT: u32 = 64;
 /// needs no right; with `no_new_privs` that is enough. This holds even so.
 #[derive(Debug, Default)]
 pub(crate) struct Bounds {
-    /// Those in the bounding set.
+    /// Those that there are; which of them are in the bounding set is another
+    /// matter on each thread.
     pub(crate) bounding: Vec<u32>,
     /// Bits to lock the special treatment of root, and of changes to it.
     pub(crate) secure_bits: Option<usize>,
@@ -28,10 +34,43 @@ impl Bounds {
         if !may {
             return Bounds::default();
         }
-        let has = |capability: &u32| {
-            let bit = CapabilitySet::from_bits_retain(1 << capability);
-            capability_is_in_bounding_set(bit).unwrap_or(false)
-        };
-        Bounds { bounding: (0..COUNT).filter(has).collect(), secure_bits: Some(LOCKED) }
+        let known = |capability: &u32| capability_is_in_bounding_set(alone(*capability)).is_ok();
+        Bounds { bounding: (0..COUNT).filter(known).collect(), secure_bits: Some(LOCKED) }
     }
+}
+
+impl Sandbox {
+    /// Empties the capability bounding set of the calling thread for good, and
+    /// so of the threads and processes that it starts from now on.
+    ///
+    /// Every sandbox with [`Part::Capabilities`](super::Part::Capabilities) in
+    /// force does this to its child, which takes longer than to start a small
+    /// program. A process whose children are all in such sandboxes does it once,
+    /// on its first thread. It keeps the capabilities that it has, but what it
+    /// executes gets none from its file, from being root, or with a sandbox that
+    /// leaves capabilities alone.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SETPCAP`. Nothing has been done then.
+    ///
+    /// # References
+    /// - [capabilities(7)](https://man7.org/linux/man-pages/man7/capabilities.7.html)
+    pub fn empty_bounding_set() -> Result<(), Errno> {
+        let has = |capability: &u32| capability_is_in_bounding_set(alone(*capability));
+        let mut all = (0..COUNT).take_while(|capability| has(capability).is_ok());
+        all.try_for_each(|capability| match has(&capability)? {
+            true => remove_capability_from_bounding_set(alone(capability)),
+            false => Ok(()),
+        })
+    }
+
+    /// Whether this does the same to its children.
+    pub(crate) fn empties_bounding_set(&self) -> bool {
+        let bounds = &self.measures().capabilities;
+        bounds.as_ref().is_some_and(|bounds| !bounds.bounding.is_empty())
+    }
+}
+
+fn alone(capability: u32) -> CapabilitySet {
+    CapabilitySet::from_bits_retain(1 << capability)
 }
