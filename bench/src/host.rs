@@ -12,6 +12,7 @@ use offspring::ProcessCtx;
 use offspring::cgroup::Place;
 use offspring::policy::{Arguments, Grant, Limits, Policy, Sandbox};
 use offspring::request::StdioKind;
+use offspring_spawn::Resource;
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
@@ -154,14 +155,13 @@ pub fn context(program: &Path, place: Option<&Arc<Place>>) -> Result<ProcessCtx>
 /// The grant of the program that is measured.
 pub const PROGRAM: &str = "program";
 
-/// What the guest may start. `policed` uses every kind of rule that there is.
+/// What the guest may start. `policed` uses every kind of rule that there is, and has
+/// the sandbox that a grant has by itself.
 fn policy(program: &Path) -> Result<Policy> {
     let piped = [StdioKind::Null, StdioKind::Piped, StdioKind::Pipe];
+    let any = |name, path: &Path| Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
     // What it is measured against has no sandbox either.
-    let any = |name, path: &Path| {
-        let grant = Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
-        grant.sandbox(Sandbox::none())
-    };
+    let bare = |name, path: &Path| any(name, path).sandbox(Sandbox::none());
     let policed = any("policed", program)
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", "/nonexistent")
@@ -169,13 +169,15 @@ fn policy(program: &Path) -> Result<Policy> {
         .env_allow("LANG".parse()?)
         .env_allow("CHOSEN*".parse()?)
         .max_children(1000)
+        .rlimit(Resource::Nofile, 1024)
+        .rlimit(Resource::Nproc, 4096)
         .deadline(Duration::from_secs(60));
     // What a guest can do, not what it may.
     let limits = Limits { max_children: 20_000, spawns_per_second: u32::MAX, ..Limits::default() };
     Ok(Policy::new()
         .limits(limits)
-        .grant(any(PROGRAM, program))?
+        .grant(bare(PROGRAM, program))?
         .grant(policed)?
-        .grant(any("writer", Path::new("/usr/bin/head")))?
-        .grant(any("filter", Path::new("/bin/cat")))?)
+        .grant(bare("writer", Path::new("/usr/bin/head")))?
+        .grant(bare("filter", Path::new("/bin/cat")))?)
 }

@@ -89,7 +89,7 @@ fn main() -> Result<()> {
     }
     match (&args.worker, args.crowd.as_deref(), args.only.as_deref()) {
         (Some(words), _, _) => worker::run(words),
-        (None, Some([count, directory]), _) => children::worker(count.parse()?, directory.as_ref()),
+        (None, Some([count, directory]), _) => children::run(count.parse()?, directory.as_ref()),
         (None, _, Some("forks")) => {
             let figures = forks::bench(&Files::make()?.directory)?;
             args.json.as_deref().map_or(Ok(()), |path| write(path, &figures))
@@ -123,6 +123,12 @@ fn bench(args: &Args) -> Result<()> {
             measure(*scene, round, &files, &mut samples)?;
         }
         round += 1;
+    }
+    if args.only.is_none() && !args.quick {
+        eprint!("\rchildren");
+        for round in 0..ROUNDS {
+            children::measure(&files.directory, round, &mut samples)?;
+        }
     }
     eprintln!();
     let report = report::Report::new(&samples);

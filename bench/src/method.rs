@@ -29,8 +29,10 @@ pub enum Method {
     Lane,
     /// The same in a host that gives each child a cgroup of its own.
     Grouped,
-    /// The same under a policy with every kind of rule.
+    /// The same under a policy with every kind of rule, in a sandbox.
     Policed,
+    /// The same by a lane, which has given up what it can for the child.
+    PolicedLane,
     /// `posix_spawn` of the C library.
     PosixSpawn,
     /// `std::process::Command`.
@@ -79,7 +81,9 @@ impl Method {
             Method::Guest | Method::Lane | Method::Grouped => {
                 guest(directory, program, work.of_guest(), self.how()?)?
             }
-            Method::Policed => guest(directory, program, GuestWork::Policed, How::default())?,
+            Method::Policed | Method::PolicedLane => {
+                guest(directory, program, GuestWork::Policed, self.how()?)?
+            }
             Method::Embedder => {
                 let context = host::context(&program.path, None)?;
                 let request = Request { program: host::PROGRAM.into(), args, ..Request::default() };
@@ -180,7 +184,7 @@ impl Method {
             Method::Grouped => Some(Place::find()?),
             _ => None,
         };
-        Ok(How { lane: self == Method::Lane, place })
+        Ok(How { lane: matches!(self, Method::Lane | Method::PolicedLane), place })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::children;
 use crate::condition::Condition;
 use crate::method::Method;
 use crate::sample::{Sample, Samples, Scene, Spread};
@@ -76,12 +77,16 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let call = samples.spread(plain(Work::Call, M::Guest)).map(|spread| spread.scaled(0.001));
     let threads = |method| samples.threads(tiny(Condition::Threads, method));
     let many = Condition::Descriptors(10_000);
+    let growth = |of: &dyn Fn(u32) -> Sample| samples.ratio_of_rounds(of(10_000), of(10));
+    let many_children = |method| growth(&|count| tiny(Condition::Children(count), method));
+    let woken = |method| growth(&|count| children::sample(count, method));
     let all = [
         ("guest_over_std", "latency", turns(M::Guest, M::Std)),
         ("guest_over_floor", "latency", turns(M::Guest, M::Floor)),
         ("embedder_over_std", "latency", turns(M::Embedder, M::Std)),
         ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
         ("full_policy_over_bare", "latency", turns(M::Policed, M::Guest)),
+        ("full_policy_by_lane_over_bare", "latency", turns(M::PolicedLane, M::Guest)),
         ("lane_over_inline", "latency", turns(M::Lane, M::Guest)),
         ("lane_runs_over_inline", "latency", beside(Work::Start, M::Lane, M::Guest)),
         ("lane_holds_over_inline", "time", beside(Work::Held, M::Lane, M::Guest)),
@@ -89,6 +94,9 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("rss_1g_over_small", "latency", grown(Condition::Memory(1024), M::Guest)),
         ("fds_10k_over_10", "latency", grown(many, M::Guest)),
         ("children_1k_over_0", "latency", grown(Condition::Children(1000), M::Guest)),
+        ("children_10k_over_10", "latency", many_children(M::Guest)),
+        ("wake_10k_over_10", "latency", woken(M::Guest)),
+        ("native_wake_10k_over_10", "latency", woken(M::Floor)),
         ("threads_2_over_1", "throughput", threads(M::Guest)),
         ("engine_threads_2_over_1", "throughput", threads(M::Engine)),
         ("stdout_over_native", "throughput", speed(Work::Stdout, M::Guest, M::Std)),

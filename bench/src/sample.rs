@@ -50,7 +50,8 @@ impl Scene {
         all.extend(
             sizes(&[100, 1000, 10_000], quick).into_iter().map(Condition::Descriptors).map(tiny),
         );
-        all.extend(sizes(&[10, 100, 1000], quick).into_iter().map(Condition::Children).map(tiny));
+        let children: &[u32] = if quick { &[10, 10_000] } else { &[10, 100, 1000, 10_000] };
+        all.extend(children.iter().copied().map(Condition::Children).map(tiny));
         for work in [
             Work::True,
             Work::Git,
@@ -90,7 +91,7 @@ impl Scene {
                 ];
                 match (work, condition) {
                     (Work::Tiny, Condition::Small) => {
-                        methods.extend([M::Policed, M::Lane]);
+                        methods.extend([M::Policed, M::PolicedLane, M::Lane]);
                         if Place::find().is_ok() {
                             methods.push(M::Grouped);
                         }

@@ -27,6 +27,8 @@ pub enum Work {
     Pipeline,
     /// A thousand calls of the host.
     Call,
+    /// Killing one of many children and waiting for its end.
+    Wake,
     /// `offspring run` of a component that ends at once: from `.wasm` and from
     /// `.cwasm`.
     Run,
@@ -59,6 +61,7 @@ impl Work {
             Work::Stdout => GuestWork::Stdout,
             Work::Pipeline => GuestWork::Pipeline,
             Work::Call => GuestWork::Call,
+            Work::Wake => GuestWork::Crowd,
         }
     }
 
@@ -68,7 +71,7 @@ impl Work {
             Work::Tiny | Work::Start | Work::Held => 10,
             Work::True => 4,
             Work::Git => 2,
-            Work::Stdout | Work::Pipeline | Work::Call | Work::Run => 1,
+            Work::Stdout | Work::Pipeline | Work::Call | Work::Wake | Work::Run => 1,
         }
     }
 }

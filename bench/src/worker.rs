@@ -113,7 +113,7 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<u64> {
 }
 
 /// Keeps this thread and its children on one processor, counted around.
-fn pin(number: usize) -> Result<()> {
+pub fn pin(number: usize) -> Result<()> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
     let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
     let mut one = CpuSet::new();
