@@ -11,6 +11,9 @@
 //! that, such as a directory for a symbolic link, the child sees changed: what
 //! holds then is the child's sandbox.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

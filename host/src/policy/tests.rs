@@ -4,11 +4,11 @@ mod apart;
 mod args;
 mod attributes;
 mod file;
-mod fuzz;
+pub(crate) mod fuzz;
 mod groups;
 mod narrow;
 mod oracle;
-mod random;
+pub(crate) mod random;
 
 use std::path::PathBuf;
 use std::time::Duration;

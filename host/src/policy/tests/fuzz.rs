@@ -7,7 +7,7 @@ use super::random::Random;
 
 /// Random numbers for so many rounds, the same each time; or for the time that the
 /// environment says, new ones.
-pub(super) fn rounds(seed: u64, count: usize, mut round: impl FnMut(&mut Random)) {
+pub(crate) fn rounds(seed: u64, count: usize, mut round: impl FnMut(&mut Random)) {
     let seconds = std::env::var("OFFSPRING_FUZZ_SECONDS").ok();
     let Some(seconds) = seconds.and_then(|seconds| seconds.parse().ok()) else {
         let mut random = Random(seed);
