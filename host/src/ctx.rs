@@ -212,7 +212,7 @@ impl ProcessCtxBuilder {
     pub fn check(self) -> Result<CheckedPolicy, BuildError> {
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
         let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let mut written = Written::by_guest(&preopens);
+        let mut written = Written::by_guest(&preopens, policy.grants());
         let granted = policy
             .grants()
             .iter()
@@ -232,7 +232,7 @@ impl ProcessCtxBuilder {
         Kernel::get()?;
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
         let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let mut written = Written::by_guest(&preopens);
+        let mut written = Written::by_guest(&preopens, policy.grants());
         let granted = policy
             .grants()
             .iter()

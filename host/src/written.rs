@@ -12,7 +12,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstat, 
 use crate::beneath::{self, Id};
 use crate::error::BuildError;
 use crate::guest_view::place;
-use crate::policy::{Grant, Location, SandboxFiles, View};
+use crate::policy::{Grant, Location, SandboxFiles, SandboxPath, View};
 use crate::preopen::{Preopen, open_directory};
 
 /// What children would run that was written by the guest or by themselves.
@@ -33,12 +33,15 @@ pub enum WrittenError {
         /// The guest's path for the directory that it lies beneath.
         guest: String,
     },
-    /// Children may write to what they may execute.
+    /// Children, of this grant or of another one of the guest's, may write to it.
     #[error(
-        "its children may execute {} and write to {}; execute or write less, or say {ALLOWED}",
+        "its children may execute {}, and those of `{grant}` may write to {}; execute or write \
+         less, or say {ALLOWED}",
         .path.display(), .place.display()
     )]
     ByChildren {
+        /// The name of the grant by which they may write.
+        grant: String,
         /// What may be executed, as the policy names it.
         path: PathBuf,
         /// The file or the directory of it that may be written to.
@@ -66,18 +69,20 @@ const ALLOWED: &str = "`sandbox.execute-written = \"allow\"`";
 /// Variables of a host's by which a loader finds libraries.
 const OF_LOADERS: &[&str] = &["LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"];
 
-/// What one guest can write to.
+/// What one guest can write to, also by its children.
 #[derive(Debug)]
 pub(crate) struct Written<'c> {
     preopens: Vec<&'c Preopen>,
+    grants: &'c [Grant],
     /// Where libraries of every program could be written to, once that was looked for.
     libraries: Option<Option<(PathBuf, &'c Preopen)>>,
 }
 
 impl<'c> Written<'c> {
-    pub(crate) fn by_guest(preopens: &'c [Preopen]) -> Written<'c> {
+    pub(crate) fn by_guest(preopens: &'c [Preopen], grants: &'c [Grant]) -> Written<'c> {
         let writable = |preopen: &&Preopen| !preopen.perms.write_not_permitted();
-        Written { preopens: preopens.iter().filter(writable).collect(), libraries: None }
+        let preopens = preopens.iter().filter(writable).collect();
+        Written { preopens, grants, libraries: None }
     }
 
     /// Sees to it that children of this grant run nothing that was written by the
@@ -96,8 +101,7 @@ impl<'c> Written<'c> {
         if words.is_none() || words.get_files() == SandboxFiles::Host {
             return Ok(());
         }
-        let named = |access| words.get_paths().iter().filter(move |it| it.access == access);
-        for executed in named(SandboxAccess::Execute) {
+        for executed in named(grant, SandboxAccess::Execute) {
             // What is not there is another error.
             let Some(tree) = Tree::open(&executed.path) else { continue };
             let path = || executed.path.clone();
@@ -108,10 +112,14 @@ impl<'c> Written<'c> {
                     return refuse(WrittenError::ByGuest { path: path(), place, guest });
                 }
             }
-            let written = named(SandboxAccess::Write).filter_map(|it| Tree::open(&it.path));
-            for written in written {
-                if let Some(place) = tree.common(&written).and_then(Tree::writable) {
-                    return refuse(WrittenError::ByChildren { path: path(), place });
+            for (writer, written) in self.grants.iter().flat_map(|writer| {
+                named(writer, SandboxAccess::Write).map(move |written| (writer, written))
+            }) {
+                let written = Tree::open(&written.path);
+                let common = written.as_ref().and_then(|written| tree.common(written));
+                if let Some(place) = common.and_then(Tree::writable) {
+                    let grant = writer.name().to_owned();
+                    return refuse(WrittenError::ByChildren { grant, path: path(), place });
                 }
             }
         }
@@ -167,6 +175,11 @@ impl<'c> Written<'c> {
         let preopen = self.preopens.iter().filter(|_| is_seen).find(covers)?;
         Some((preopen.host.clone(), *preopen))
     }
+}
+
+/// The paths of a grant's sandbox that are named for this.
+fn named(grant: &Grant, access: SandboxAccess) -> impl Iterator<Item = &SandboxPath> {
+    grant.get_sandbox().get_paths().iter().filter(move |path| path.access == access)
 }
 
 fn refused(grant: &Grant, location: Option<&Location>, error: WrittenError) -> BuildError {

@@ -94,11 +94,18 @@ fn what_children_may_write_is_not_executed() {
     for (executed, written) in [(&tools, &tools), (&tools, &cache), (&cache, &tools)] {
         let words = format!("sandbox = {{ execute = [{executed:?}], write = [{written:?}] }}");
         let (said, error) = refused(&words, &[]);
-        let expected = format!("execute {} and write to ", executed.display());
+        let expected = format!("execute {}, and those of `x` may write to ", executed.display());
         assert!(said.starts_with("p.toml:3:24: ") && said.contains(&expected), "{said}");
         assert!(matches!(error, WrittenError::ByChildren { .. }), "{error:?}");
         let allowed = words.replace(" }", ", execute-written = 'allow' }");
         assert!(error_of(&allowed, place.root(), ReadOnly).is_none());
+        // By another grant of the guest's.
+        let words = format!(
+            "sandbox.execute = [{executed:?}]\n[program.y]\npath = 'sh'\nsandbox.write = \
+             [{written:?}]"
+        );
+        let (said, _) = refused(&words, &[]);
+        assert!(said.starts_with("p.toml:3:20: ") && said.contains("those of `y`"), "{said}");
     }
     let words = format!("sandbox = {{ execute = ['/usr'], write = ['/dev/null', {cache:?}] }}");
     assert!(error(&words, &[]).is_none());
