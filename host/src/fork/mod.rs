@@ -91,6 +91,7 @@ use crate::process::{Alive, ChildProcess, Counted};
 
 pub use offspring_spawn::{Exit, ExitStatus, PidFd, prefer_huge_pages};
 pub use runtime::Runtime;
+pub(crate) use runtime::end_fork;
 pub use worker::{
     Answer, Call, Channel, Job, Launcher, Settings, SettingsError, Setup, StartError, Work, Worker,
     Zygote, worker_main,

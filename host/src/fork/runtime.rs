@@ -85,13 +85,26 @@ impl Runtime {
         let outer = RUNNING.replace(Some(Running { crowded, fork: None, epochs }));
         let ended = catch_unwind(AssertUnwindSafe(|| self.tokio.block_on(guest.as_mut())));
         if let Some(Running { fork: Some(children), .. }) = RUNNING.replace(outer) {
-            children.shut_down();
-            cgroup::remove_all();
-            flush();
-            exit_process(ended.unwrap_or(PANICKED));
+            end(&children, ended.unwrap_or(PANICKED));
         }
         ended.unwrap_or_else(|panic| resume_unwind(panic))
     }
+}
+
+/// Ends this process if a fork made it.
+pub(crate) fn end_fork(code: u8) {
+    let fork = |running: &Option<Running>| running.as_ref().and_then(|it| it.fork.clone());
+    if let Some(children) = RUNNING.with_borrow(fork) {
+        end(&children, code);
+    }
+}
+
+/// Ends a process that a fork made: kills what is left of its children.
+fn end(children: &Children, code: u8) -> ! {
+    children.shut_down();
+    cgroup::remove_all();
+    flush();
+    exit_process(code)
 }
 
 /// Waits until this process can be copied: what helps the guest on another

@@ -13,7 +13,7 @@ use crate::bindings::cgroup::CgroupError;
 use crate::bindings::fork::{self, ForkError, Forked, Options};
 use crate::bindings::types::ErrorCode;
 use crate::error::ForkFailure;
-use crate::fork::{NotForked, Wanted};
+use crate::fork::{NotForked, Wanted, end_fork};
 use crate::view::ProcessCtxView;
 
 impl fork::Host for ProcessCtxView<'_> {
@@ -43,6 +43,11 @@ impl fork::Host for ProcessCtxView<'_> {
                 Err(fork_error(&error).into())
             }
         }
+    }
+
+    fn exit(&mut self, code: u8) -> wasmtime::Result<()> {
+        end_fork(code);
+        Ok(())
     }
 
     fn convert_fork_error(&mut self, failure: ForkFailure) -> wasmtime::Result<ForkError> {

@@ -55,7 +55,8 @@ fn main() {
         Forked::Child => {}
         Forked::Parent(child) => {
             assert_eq!(child.wait().expect("it ends").code(), Some(0));
-            offspring_guest::exit(3);
+            // No fork made this one.
+            fork::exit(3);
         }
     }
 }

@@ -7,11 +7,12 @@ use test_programs::cat;
 
 fn main() {
     let mut kept = cat();
-    for way in ["return", "exit", "panic", "drop"] {
+    for way in ["return", "exit", "at once", "panic", "drop"] {
         match fork::fork().expect("it forks") {
             Forked::Child => match way {
                 "return" => return,
                 "exit" => offspring_guest::exit(0),
+                "at once" => fork::exit(0),
                 "panic" => panic!("on purpose"),
                 _ => return drop(kept),
             },
