@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 pub use guest::COMPILED;
 pub use start::prepare;
@@ -28,8 +28,10 @@ const SERVER: usize = 64;
 /// How often all is measured, each time in another process.
 const ROUNDS: usize = 5;
 
-/// How often a process forks.
+/// How often a process forks, and how often before that counts: a server forks on and on,
+/// and its host gets ready for that.
 const COUNT: usize = 40;
+const BEFORE: usize = 32;
 
 /// How often a fresh instance is warmed up in a process.
 const FRESH: usize = 5;
@@ -74,9 +76,12 @@ fn measure_all(directory: &Path) -> Result<Figures> {
         eprint!("\rround {round}");
         for size in SIZES {
             for (way, names) in WAYS {
-                for line in measure(way, size, directory)?.lines() {
-                    let (what, figure) = line.split_once(' ').context("two words")?;
-                    if let Some((_, name)) = names.iter().find(|(word, _)| *word == what) {
+                let lines = measure(way, size, directory)?;
+                for (word, name) in names {
+                    let lines = lines.lines().filter_map(|line| line.split_once(' '));
+                    let taken = lines.filter(|(what, _)| what == word);
+                    let before = if *word == "fork" { BEFORE } else { 0 };
+                    for (_, figure) in taken.skip(before) {
                         figures.entry((size, *name)).or_default().push(figure.parse()?);
                     }
                 }
@@ -125,8 +130,11 @@ fn targets(figures: &Figures, starts: &[(&str, [Vec<u64>; 2])]) -> Vec<Target> {
         let value = ratio(figures, size, "native fork", "with huge pages");
         targets.push(Target::new(format!("huge_pages_{size}_mib"), value, Limit::Least(5.0)));
     }
-    let warm = ratio(figures, SERVER, "fresh instance", "guest fork");
-    targets.push(Target::new(format!("warm_{SERVER}_mib"), warm, Limit::Least(20.0)));
+    // What runs a fork server asks for huge pages; what it is measured against does not.
+    for (name, fork) in [("warm", "guest fork"), ("warm_huge_pages", "with huge pages")] {
+        let value = ratio(figures, SERVER, "fresh instance", fork);
+        targets.push(Target::new(format!("{name}_{SERVER}_mib"), value, Limit::Least(20.0)));
+    }
     for ((_, [ready, _]), (name, most)) in
         starts.iter().zip([("worker_ms", 3.0), ("zygote_ms", 1.0)])
     {
@@ -141,9 +149,11 @@ pub fn worker(words: &[String]) -> Result<()> {
     let [way, size, directory] = words else { bail!("three words") };
     let size: usize = size.parse()?;
     match way.as_str() {
-        "native" => native::forks(size << 20, COUNT),
-        "small-pages" => guest::forks(directory.as_ref(), size, COUNT, guest::Pages::Small),
-        "huge-pages" => guest::forks(directory.as_ref(), size, COUNT, guest::Pages::Huge),
+        "native" => native::forks(size << 20, BEFORE + COUNT),
+        "small-pages" => {
+            guest::forks(directory.as_ref(), size, BEFORE + COUNT, guest::Pages::Small)
+        }
+        "huge-pages" => guest::forks(directory.as_ref(), size, BEFORE + COUNT, guest::Pages::Huge),
         "fresh" => guest::fresh(directory.as_ref(), size, FRESH),
         other => bail!("no such way: {other}"),
     }

@@ -237,10 +237,10 @@ pub fn configure(wasi: &mut WasiCtxBuilder) -> std::io::Result<&mut WasiCtxBuild
     Ok(wasi)
 }
 
-/// Makes forks cheaper, at some expense, when this is called for the eighth time in
-/// a line of forks: where there were so many there will be more.
+/// Makes forks cheaper, at some expense, when this is called for so many times in a line
+/// of forks that it would have paid: where there were so many there will be more.
 fn expect_more() {
-    const MANY: u32 = 8;
+    const MANY: u32 = 32;
     static FORKS: AtomicU32 = AtomicU32::new(0);
     if FORKS.fetch_add(1, Ordering::Relaxed) + 1 == MANY {
         // Without it they take longer, and that is all.

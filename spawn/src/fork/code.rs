@@ -1,9 +1,9 @@
 //! Larger pages for the code that runs.
 //!
 //! A fork copies no page tables of files that are only read, so that the child finds
-//! the code that it runs anew, one fault for each few pages. For a host of WebAssembly,
-//! whose code is large and spread out, these faults take longer than all the rest.
-//! Memory that is the process's own is copied, and in huge pages takes no time.
+//! the code that it runs anew, one fault for each few pages. In a host of WebAssembly,
+//! whose code is large and spread out, these are many. Memory that is the process's own
+//! is copied, and in huge pages takes no time.
 //!
 //! # Safety
 //!
@@ -33,7 +33,7 @@ const HUGE: usize = 2 << 20;
 /// not have to find it again. Returns how many bytes of code were moved.
 ///
 /// These are the process's own and its forks': as much memory as the program has code. It
-/// takes some milliseconds, so it is for a process that forks often. Debuggers find
+/// takes some milliseconds, so it is for a process that forks dozens of times. Debuggers find
 /// everything as before; profilers that look into `/proc/PID/maps` no longer see
 /// which file that code is from.
 ///
