@@ -21,7 +21,7 @@ cwd = 'preopens'
 stdio = ['piped']
 namespaces = ['pid', 'net']
 view = 'guest'
-sandbox = { execute = ['/bin', '/usr'] }
+sandbox = { execute = ['/bin', '/usr'], best-effort = ['truncate', 'device-ioctl', 'signals'] }
 ";
 
 #[test]

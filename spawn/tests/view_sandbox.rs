@@ -30,9 +30,7 @@ fn rules_by_descriptor_hold_in_a_view() {
         .show(&place, "write", "/write", ViewAccess::Write)
         .show(&place, "other", "/other", ViewAccess::Write);
     let sh = support::program("sh");
-    let sandbox = Sandbox::builder()
-        .run_time(true)
-        .program(&sh)
+    let sandbox = support::sandbox::sandbox(&sh)
         .file(directory(&place.path("read")), Access::Read)
         .file(directory(&place.path("write")), Access::Write);
     let sandbox = ["cat", "id", "readlink"]
@@ -75,7 +73,7 @@ fn check_proc(name: &str) {
     );
     let view = usual();
     let made = view.make(!geteuid().is_root()).unwrap();
-    let builder = Sandbox::builder().run_time(true).program(&support::program("sh"));
+    let builder = support::sandbox::sandbox(&support::program("sh"));
     let builder = builder.path(proc, Access::Read).unwrap();
     let [of_files, without] =
         [builder.clone(), builder.without(Part::Files)].map(|builder| match builder.build() {

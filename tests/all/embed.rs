@@ -16,10 +16,11 @@ use wasmtime::component::{Component, Linker, Resource};
 use wasmtime_wasi::p2::bindings::io::poll::HostPollable;
 
 use crate::assert_test_exists;
+use crate::component::engine;
 use crate::kept::{Kept, text};
 use crate::lifeline::Lifeline;
 pub use crate::moments::embed_spawns;
-use crate::run::{Ready, Run, State, engine, grant};
+use crate::run::{Ready, Run, State, grant};
 use crate::runtime::{current_thread, drive_until, multi_thread};
 
 for_each_embed_program!(assert_test_exists);

@@ -12,9 +12,10 @@ use wasmtime_wasi::FsPerms::ReadWrite;
 
 use crate::assert_test_exists;
 use crate::cgroup::has;
+use crate::component::engine;
 use crate::kept::{Kept, text};
 use crate::place::Place;
-use crate::run::{Run, State, engine, grant, sandbox};
+use crate::run::{Run, State, grant, sandbox};
 
 for_each_grant_program!(assert_test_exists);
 

@@ -12,12 +12,13 @@ use wasmtime::{Trap, UpdateDeadline};
 use wasmtime_wasi::FsPerms::ReadOnly;
 
 use crate::assert_test_exists;
+use crate::component::engine;
 use crate::ended::Ended;
 use crate::isolation::{isolated, skip};
 use crate::leaks::leaves_nothing;
 use crate::lifeline::Lifeline;
 use crate::place::Place;
-use crate::run::{Run, engine, grant};
+use crate::run::{Run, grant};
 use crate::runtime::{current_thread, drive_until, everywhere};
 use crate::traces::{assert_no_children, descriptors, with_limit};
 

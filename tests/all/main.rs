@@ -8,6 +8,7 @@
 
 #[path = "../../spawn/tests/support/attacker.rs"]
 mod attacker;
+mod component;
 mod ended;
 mod fuse;
 #[path = "../../spawn/tests/support/isolation.rs"]

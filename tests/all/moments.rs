@@ -11,10 +11,11 @@ use offspring_tests::*;
 use tokio::runtime::Runtime;
 use wasmtime::{Trap, UpdateDeadline};
 
+use crate::component::engine;
 use crate::isolation::{isolated, skip};
 use crate::leaks::leaves_nothing;
 use crate::lifeline::Lifeline;
-use crate::run::{Ready, Run, engine};
+use crate::run::{Ready, Run};
 use crate::runtime::{current_thread, multi_thread};
 
 /// Trials of each way in each place.

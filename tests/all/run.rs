@@ -1,8 +1,6 @@
 //! Running a guest.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use offspring::policy::{Grant, Part, Policy, Sandbox};
@@ -12,6 +10,7 @@ use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use crate::component::{component, engine, load};
 use crate::ended::{Ended, Printed};
 
 /// The data of a test's store.
@@ -61,21 +60,6 @@ pub const TRAPPED: u8 = 134;
 
 /// Where children find programs.
 pub const PATH: &str = "/bin:/usr/bin:/usr/local/bin";
-
-/// The engine of all tests.
-pub fn engine() -> &'static Engine {
-    static ENGINE: LazyLock<Engine> =
-        LazyLock::new(|| Engine::new(Config::new().epoch_interruption(true)).unwrap());
-    &ENGINE
-}
-
-/// Compiles each component once.
-fn component(path: &'static str) -> Component {
-    static COMPILED: LazyLock<Mutex<HashMap<&str, Component>>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let compile = || Component::from_file(engine(), path).unwrap();
-    compiled.entry(path).or_insert_with(compile).clone()
-}
 
 /// A grant of a program that every Linux has: any arguments, every stream.
 pub fn grant(name: &str) -> Grant {
@@ -175,7 +159,7 @@ impl Run {
     /// The same with an engine and a store of its own.
     pub fn forking_with(mut self, config: &Config, change: impl FnOnce(&mut Store<State>)) -> u8 {
         let engine = Engine::new(config).unwrap();
-        let component = Component::from_file(&engine, self.component).unwrap();
+        let component = load(&engine, self.component);
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         offspring::add_to_linker(&mut linker).unwrap();

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use offspring::policy::{Grant, Policy, Sandbox};
 use offspring::{BuildError, ProcessCtx, SandboxError};
-use offspring_spawn::Errno;
+use offspring_spawn::{Errno, Part};
 use offspring_tests::*;
 use rustix::process::{Resource, Rlimit, Signal, getppid, kill_process, prlimit};
 use wasmtime_wasi::FsPerms::{ReadOnly, ReadWrite};
@@ -237,6 +237,35 @@ fn a_kernel_that_lacks_a_part_is_an_error_unless_the_grant_says_so() {
         assert_eq!(missing, ["files", "truncate", "device-ioctl", "signals"]);
         assert!(build("sandbox = 'none'").is_ok());
     });
+}
+
+/// Whoever adds what each error says comes to a host that runs, and is told what is
+/// not in force.
+#[test]
+fn an_older_kernel_says_what_to_do_without() {
+    let name = "sandbox::an_older_kernel_says_what_to_do_without";
+    let Err(error) = build("") else {
+        return skip(name, "this kernel has every part of a sandbox");
+    };
+    let mut said = error.to_string();
+    let mut parts: Vec<String> = Vec::new();
+    let context = loop {
+        // Where the grant is, then where its sandbox is.
+        let place = if parts.is_empty() { "2:8" } else { "3:1" };
+        let start =
+            format!("p.toml:{place}: cannot confine `sh`: a part of the sandbox is missing");
+        assert!(said.starts_with(&start), "{said}");
+        let (_, part) = said.split_once("; or do without it: `sandbox.best-effort = [").unwrap();
+        parts.push(part.strip_suffix("]`").unwrap().to_owned());
+        assert!(parts.len() <= Part::ALL.len(), "{parts:?}");
+        match build(&format!("sandbox.best-effort = [{}]", parts.join(", "))) {
+            Ok(context) => break context,
+            Err(error) => said = error.to_string(),
+        }
+    };
+    let missing: Vec<_> =
+        context.missing().map(|(_, missing)| format!("\"{}\"", missing.part)).collect();
+    assert_eq!(missing, parts);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use std::process::{Command, ExitCode};
 
 use xtask::{Guests, TARGET, build, workspace};
 
-const USAGE: &str = "usage: cargo demo | cargo prove | cargo vm [ARGUMENTS OF CARGO TEST]";
+const USAGE: &str = "usage: cargo demo | cargo prove | cargo vm [PLACE] [root | user] [SUITE...] \
+                     [ARGUMENTS OF CARGO TEST] [-- PARTS OF NAMES]";
 
 /// What is exited with when nothing could be run.
 const FAILURE: u8 = 125;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => demo(),
         ["prove"] => prove::prove(),
-        ["vm", ref of_test @ ..] => vm::vm(of_test),
+        ["vm", ref args @ ..] => vm::vm(args),
         _ => Err(USAGE.to_owned()),
     };
     done.unwrap_or_else(|error| {

@@ -115,14 +115,18 @@ impl SandboxBuilder {
     /// Makes the sandbox.
     ///
     /// # Errors
-    /// A part that is missing here and not best effort, or what the kernel says
-    /// of the rules.
+    /// What no kernel could do, a part that is missing here and not best effort, or
+    /// what the kernel says of the rules.
     pub fn build(self) -> Result<Sandbox, SandboxError> {
         self.build_with(SandboxSupport::find())
     }
 
     /// The same for a machine that offers this.
     pub(super) fn build_with(self, support: SandboxSupport) -> Result<Sandbox, SandboxError> {
+        let refuses_sockets = self.wants(Part::Network);
+        if refuses_sockets && self.let_through.contains(&CallGroup::IoUring) {
+            return Err(SandboxError::IoUringNeedsNetwork);
+        }
         let mut missing = Vec::new();
         let mut force = BTreeSet::new();
         for part in Part::ALL.iter().copied().filter(|part| self.wants(*part)) {
@@ -137,9 +141,6 @@ impl SandboxBuilder {
         let has = |part| force.contains(&part);
 
         let network = if has(Part::Network) { self.network } else { Network::Allow };
-        if network != Network::Allow && self.let_through.contains(&CallGroup::IoUring) {
-            return Err(SandboxError::IoUringNeedsNetwork);
-        }
         let refused = if has(Part::SystemCalls) { self.refused() } else { BTreeSet::new() };
         let keys = refused.contains(&CallGroup::Keys);
         let measures = Measures {

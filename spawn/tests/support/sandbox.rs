@@ -4,7 +4,9 @@ use std::io::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use offspring_spawn::{Command, Errno, Program, Sandbox, SandboxBuilder, SandboxError};
+use offspring_spawn::{
+    Command, Errno, Lack, Part, Program, Sandbox, SandboxBuilder, SandboxError, SandboxSupport,
+};
 use rustix::process::geteuid;
 
 use super::isolation::{assert_helps, helper_of, own_program, skip};
@@ -12,9 +14,24 @@ use super::isolation::{assert_helps, helper_of, own_program, skip};
 /// The user and group `nobody`.
 const NOBODY: u32 = 65534;
 
-/// A sandbox in which this program can run.
+/// A sandbox in which this program can run, with every part that this kernel's
+/// Landlock is not too old for. The tests say what is so without the others.
 pub fn sandbox(program: &Program) -> SandboxBuilder {
-    Sandbox::builder().run_time(true).program(program)
+    let sandbox = Sandbox::builder().run_time(true).program(program);
+    too_new().into_iter().fold(sandbox, SandboxBuilder::best_effort)
+}
+
+/// The parts that this kernel's Landlock is too old for.
+pub fn too_new() -> Vec<Part> {
+    let support = SandboxSupport::find();
+    let is_too_new =
+        |part: &Part| matches!(support.lack(*part), Some(Lack::LandlockVersion { .. }));
+    Part::ALL.iter().copied().filter(is_too_new).collect()
+}
+
+/// Whether a part is in force in such a sandbox.
+pub fn is_in_force(part: Part) -> bool {
+    !too_new().contains(&part)
 }
 
 /// Runs this test again, where `is_helper` is true, in the sandbox that is made.
@@ -40,9 +57,16 @@ pub fn inside_with<F>(
             let mut command = helper_of(body, program);
             assert_helps(change(command.sandbox(&sandbox)));
         }
-        Err(SandboxError::Missing(missing)) => skip("a test of sandboxes", missing),
+        Err(SandboxError::Missing(missing)) => skip(&this_test(), missing),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The name of the test that this thread runs.
+fn this_test() -> String {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    name.rsplit("::").next().unwrap_or(name).to_owned()
 }
 
 /// Makes this process one of an ordinary user, if it is root's. Only for a

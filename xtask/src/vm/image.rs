@@ -1,13 +1,15 @@
 //! What is in the machine: programs of this one, and what they link.
 
+use std::collections::BTreeSet;
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::LIMIT;
 use super::archive::Archive;
+use super::compiled::{compile, components};
 use super::packages::{SYSTEMD, run};
 use super::suites::Built;
 use xtask::workspace;
@@ -124,8 +126,11 @@ const USER_UNITS: &[&str] = &[
 
 /// Files with little in them.
 const TEXTS: &[(&str, &str)] = &[
-    ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n"),
-    ("/etc/group", "root:x:0:\nuser:x:1000:\n"),
+    (
+        "/etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+    ),
+    ("/etc/group", "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n"),
     // There is no journal.
     ("/etc/systemd/system.conf", "[Manager]\nDefaultStandardOutput=null\n"),
     ("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
@@ -139,8 +144,13 @@ const PAM_PERMIT: &str = "/lib/x86_64-linux-gnu/security/pam_permit.so";
 /// How large the disk is. It is all zeroes.
 const DISK: u64 = 16 << 20;
 
-/// Writes the machines' file system and their disk.
-pub fn write(directory: &Path, built: &Built, list: &str) -> Result<Image, String> {
+/// Writes the machines' file system and their disk, for these tests.
+pub fn write(
+    directory: &Path,
+    built: &Built,
+    list: &str,
+    tests: &BTreeSet<String>,
+) -> Result<Image, String> {
     let image = Image { files: directory.join("initramfs"), disk: directory.join("disk") };
     let cannot = |error: std::io::Error| format!("cannot write {}: {error}", image.files.display());
     File::create(&image.disk).and_then(|disk| disk.set_len(DISK)).map_err(cannot)?;
@@ -172,7 +182,7 @@ pub fn write(directory: &Path, built: &Built, list: &str) -> Result<Image, Strin
     for guest in built.guests.iter().flat_map(|guests| components(guests)) {
         archive.file(&guest, &guest.to_string_lossy()).map_err(cannot)?;
     }
-    if let Some((from, path)) = compiled(built, directory)? {
+    for (from, path) in compile(built, tests, directory)? {
         archive.file(&from, &path.to_string_lossy()).map_err(cannot)?;
     }
     if Path::new(SYSTEMD).exists() {
@@ -180,19 +190,6 @@ pub fn write(directory: &Path, built: &Built, list: &str) -> Result<Image, Strin
     }
     archive.finish().map_err(cannot)?;
     Ok(image)
-}
-
-/// The CI runner, compiled here for any processor: the emulated one is slow, and
-/// has less than this one.
-fn compiled(built: &Built, directory: &Path) -> Result<Option<(PathBuf, PathBuf)>, String> {
-    let (Some(tool), Some(guests)) = (&built.tool, &built.guests) else {
-        return Ok(None);
-    };
-    let (component, made) = (guests.join("release/ci.wasm"), directory.join("ci.cwasm"));
-    let mut compile = Command::new(tool);
-    compile.args(["compile", "--target", "x86_64-unknown-linux-gnu", "--output"]);
-    run(compile.arg(&made).arg(&component))?;
-    Ok(Some((made, component.with_extension("cwasm"))))
 }
 
 /// systemd, its units and ours.
@@ -245,17 +242,4 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
     let places: Vec<PathBuf> = env::split_paths(&path).collect();
     places.iter().map(|place| place.join(program)).find(|path| path.is_file())
-}
-
-/// The components that the tests run, each where it was built.
-fn components(guests: &Path) -> Vec<PathBuf> {
-    let profiles = entries(guests);
-    let mut found: Vec<PathBuf> = profiles.iter().flat_map(|profile| entries(profile)).collect();
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    found
-}
-
-fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
 }

@@ -7,13 +7,15 @@
 //! `tests/vm` has what runs in them.
 
 mod archive;
+mod compiled;
 mod image;
 mod machine;
 mod packages;
 mod report;
+mod selection;
 mod suites;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use machine::Machine;
 use report::Report;
+use selection::Selection;
 use xtask::workspace;
 
 /// How long all machines may take together. They are slow, and so may be the one
@@ -32,13 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(9 * 60);
 const LIMIT: u32 = 150;
 
 /// Builds the tests, boots the machines and reports what they said. The arguments
-/// are for `cargo test`, which builds fewer with some, such as
-/// `--package offspring-spawn`; behind a `--` are parts of the names of the tests to
-/// run.
+/// say what of it, see [`Selection`].
 ///
 /// # Errors
 /// What could not be done, in a sentence for people.
-pub fn vm(of_test: &[&str]) -> Result<ExitCode, String> {
+pub fn vm(args: &[&str]) -> Result<ExitCode, String> {
+    let selection = Selection::of(args);
     let directory = workspace().join("target/vm");
     fs::create_dir_all(&directory).map_err(|error| format!("cannot make target/vm: {error}"))?;
     let kernel = match prepare(&directory) {
@@ -48,13 +50,14 @@ pub fn vm(of_test: &[&str]) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let mut parts = of_test.split(|argument| *argument == "--");
-    let built = suites::build(parts.next().unwrap_or_default())?;
-    let (list, mut expected) = suites::list(&built.suites, parts.next().unwrap_or_default())?;
+    let built = suites::build(&selection.of_cargo())?;
+    let (list, mut expected) = selection.list(&built.suites)?;
     let machines = machines(&mut expected);
-    let image = image::write(&directory, &built, &list)?;
+    let names: BTreeSet<String> =
+        expected.values().flatten().map(|test| last_name(test).to_owned()).collect();
+    let image = image::write(&directory, &built, &list, &names)?;
     let start = Instant::now();
-    let mut report = Report::new(&expected);
+    let mut report = Report::new(&expected, selection.is_whole());
     for machine in &machines {
         let left = PATIENCE.saturating_sub(start.elapsed());
         machine.run(&kernel, &image, left, |line| {
@@ -66,6 +69,11 @@ pub fn vm(of_test: &[&str]) -> Result<ExitCode, String> {
     print!("{}", report.summary(machines.len()));
     println!("vm: {} s in {} machines", start.elapsed().as_secs(), machines.len());
     Ok(if report.is_ok(machines.len()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The name of a test without its modules.
+fn last_name(test: &str) -> &str {
+    test.rsplit("::").next().unwrap_or(test)
 }
 
 /// The machines that the runs need, and that can be had.

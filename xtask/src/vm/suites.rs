@@ -1,6 +1,5 @@
 //! The tests that run in the machines.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,13 +22,14 @@ pub struct Suite {
 pub struct Run {
     /// Where, and as whom: `v2 root`.
     pub place: &'static str,
-    /// Parts of the names of the tests to run; all where there are none.
+    /// Parts of the names of the tests to run, all where there are none, and
+    /// options of the test harness.
     pub filters: Vec<String>,
 }
 
 impl Suite {
     /// Whether it runs only as long as there is time.
-    fn is_last(&self) -> bool {
+    pub fn is_last(&self) -> bool {
         let of_engine = self.name.strip_prefix("spawn/");
         of_engine.is_some_and(|name| !FIRST.contains(&name) && !ALSO_AS_USER.contains(&name))
     }
@@ -49,24 +49,38 @@ pub struct Built {
 /// themselves.
 const NOT_THERE: &[&str] = &["examples", "matrix"];
 
-/// Those of sandboxes and namespaces, which have not been tried on this kernel.
-const NOT_TRIED: &[&str] = &[
+/// Those of the engine in which it makes a difference who does it.
+const ALSO_AS_USER: &[&str] = &[
+    "cgroup",
+    "cgroup_tree",
+    "groups",
+    "lifetime",
     "namespaces",
-    "sandbox_calls",
+    "pidfd",
     "sandbox_files",
     "sandbox_privileges",
-    "scripts",
     "view",
     "view_made",
     "view_places",
+    "view_sandbox",
 ];
-
-/// Those of the engine in which it makes a difference who does it.
-const ALSO_AS_USER: &[&str] = &["cgroup", "cgroup_tree", "groups", "lifetime", "pidfd"];
 
 /// Those of the engine that this kernel is for, besides. The others run behind them
 /// as long as there is time, which on a busy machine there may not be.
-const FIRST: &[&str] = &["cost", "ending", "fork", "kernel", "signals", "status"];
+const FIRST: &[&str] = &[
+    "cost",
+    "ending",
+    "fork",
+    "kernel",
+    "sandbox_calls",
+    "sandbox_older",
+    "scripts",
+    "signals",
+    "status",
+];
+
+/// The option by which tests do not run at once.
+const ONE_BY_ONE: &str = "--test-threads=1";
 
 /// Where a suite runs, and what of it; nowhere for those that the machines add
 /// nothing to.
@@ -76,7 +90,7 @@ const FIRST: &[&str] = &["cost", "ending", "fork", "kernel", "signals", "status"
 fn runs_of(package: &str, kind: &str, name: &str) -> Vec<Run> {
     const ALL: &[&str] = &[];
     let runs: &[(&str, &[&str])] = match (package, kind, name) {
-        ("spawn", "test", name) if NOT_THERE.contains(&name) || NOT_TRIED.contains(&name) => &[],
+        ("spawn", "test", name) if NOT_THERE.contains(&name) => &[],
         ("spawn", "test", name) if ALSO_AS_USER.contains(&name) => {
             &[("v2 root", ALL), ("v2 user", ALL)]
         }
@@ -87,11 +101,24 @@ fn runs_of(package: &str, kind: &str, name: &str) -> Vec<Run> {
         // Guests are compiled there, which takes long.
         ("tests", "test", "all") => &[
             ("hybrid root", &["cgroup_without", "cgroup_outside_threaded"]),
-            ("v2 root", &["cgroup::", "pidfd::pidfd_wait", "spawn::spawn_output"]),
-            ("v2 user", &["cgroup_cpu", "cgroup_memory", "cgroup_pids"]),
+            (
+                "v2 root",
+                &[
+                    "apart::",
+                    "cgroup::",
+                    "fork_pids",
+                    "pidfd::pidfd_wait",
+                    "sandbox::a",
+                    "spawn::spawn_output",
+                ],
+            ),
+            // One by one: a process that a test starts for itself has to be alone in
+            // the user's cgroup, or it can have no controllers.
+            ("v2 user", &["cgroup_cpu", "cgroup_memory", "cgroup_pids", "fork_pids", ONE_BY_ONE]),
         ],
         ("cli", "test", "places") => &[("v1 root", ALL), ("hybrid root", ALL), ("v2 root", ALL)],
         ("cli", "test", "groups") => &[("v2 root", ALL), ("v2 user", ALL)],
+        ("cli", "test", "apart" | "doctor") => &[("v2 root", ALL)],
         ("cli", "test", "systemd") => &[("systemd root", ALL)],
         _ => &[],
     };
@@ -106,12 +133,16 @@ fn runs_of(package: &str, kind: &str, name: &str) -> Vec<Run> {
 /// made to have it.
 pub fn must_run(test: &str) -> bool {
     let suite = test.split(' ').next().unwrap_or_default();
-    suite.starts_with("cli/") || test.starts_with("tests/all cgroup::")
+    let suites = ["cli/", "spawn/sandbox_"];
+    let tests =
+        ["tests/all cgroup::", "tests/all fork::fork_pids", "tests/all sandbox::an_older_kernel"];
+    suites.iter().any(|start| suite.starts_with(start))
+        || tests.iter().any(|start| test.starts_with(start))
 }
 
 impl Suite {
     /// The names of the tests of a run.
-    fn tests(&self, run: &Run) -> Result<Vec<String>, String> {
+    pub fn tests(&self, run: &Run) -> Result<Vec<String>, String> {
         let mut list = Command::new(&self.executable);
         let list = output(list.args(["--list", "--format", "terse"]).args(&run.filters))?;
         Ok(list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
@@ -184,31 +215,6 @@ fn guests_of(message: &str) -> Option<PathBuf> {
 /// The string that stands behind a key, the first one.
 fn value_of<'t>(json: &'t str, key: &str) -> Option<&'t str> {
     json.split_once(&format!("\"{key}\":\""))?.1.split('"').next()
-}
-
-/// The list that the machines read, and the names of the tests in each run. With
-/// parts of names, only of the tests that have one of them.
-pub fn list(
-    suites: &[Suite],
-    only: &[&str],
-) -> Result<(String, BTreeMap<String, Vec<String>>), String> {
-    let (mut list, mut expected) = (String::new(), BTreeMap::new());
-    for suite in suites {
-        for run in &suite.runs {
-            let mut run = run.clone();
-            if !only.is_empty() {
-                run.filters = only.iter().map(|&part| part.to_owned()).collect();
-            }
-            let tests = suite.tests(&run)?;
-            if !tests.is_empty() {
-                let name = format!("{} {}", run.place, suite.name);
-                let when = if suite.is_last() { "last" } else { "first" };
-                list.push_str(&format!("{when} {name} {}\n", run.filters.join(" ")));
-                expected.insert(name, tests);
-            }
-        }
-    }
-    Ok((list, expected))
 }
 
 #[cfg(test)]
