@@ -9,6 +9,8 @@ mod support;
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::chown;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -193,8 +195,44 @@ fn no_permission() {
     let remedy = remedy.replace("SHELL", "$$");
     let said = Said::one(&mut group.sh(&format!("{remedy}\nexec {AS_USER} \"$1\" doctor")));
     // The controllers would have to be given to it, too.
-    said.found(&format!("{path}/offspring/offspring."), &[]);
+    let place = format!("{path}/offspring/offspring.");
+    said.found(&place, &[]);
     said.has("  what is missing cannot be limited, because ");
+    if !CONTROLLERS.iter().all(|name| group.has(name)) {
+        return;
+    }
+    // Root does that as well.
+    fs::remove_dir(group.path().join("offspring")).unwrap();
+    let script = format!("{remedy}\n{}\nexec {AS_USER} \"$1\" doctor", said.remedy());
+    let said = Said::one(&mut group.sh(&script));
+    said.found(&place, &CONTROLLERS);
+    said.has("  moved into a leaf of it, so that controllers can be enabled");
+    said.has_not("to mend it");
+}
+
+/// A user may make cgroups where it is, and nothing else.
+#[test]
+fn controllers_that_may_not_be_enabled() {
+    let test = "controllers_that_may_not_be_enabled";
+    if !is_root(test) || !may_execute(test) || has_systemd() {
+        return skip(test, "root plays a user here, on a machine without systemd");
+    }
+    let Some(group) = Group::with(test, &CONTROLLERS) else { return };
+    for file in ["", "cgroup.procs"] {
+        chown(group.path().join(file), Some(USER), Some(USER)).unwrap();
+    }
+    let path = group.path().display();
+    let said = Said::one(&mut group.sh(&format!("exec {AS_USER} \"$1\" doctor")));
+    said.found(&format!("{path}/offspring."), &[]);
+    said.has(&format!("because the cgroup {path} is not delegated to this user"));
+    said.has_not("moved");
+    // Then the user is alone, in a cgroup that nothing was given to.
+    let remedy = said.remedy().replace("offspring ...", "\"$0\" doctor");
+    let remedy = remedy.replace("doctor'", "doctor' \"$0\"");
+    let script = format!("exec {AS_USER} sh -ec \"$3\" \"$1\"");
+    let said = Said::one(group.sh(&script).arg(remedy));
+    said.found(&format!("{path}/offspring/offspring."), &[]);
+    said.has(&format!("because the cgroup {path}/offspring does not have them"));
 }
 
 const POLICY: &str = "
@@ -267,7 +305,7 @@ fn required_and_preferred_where_there_are_none() {
 
 /// A container as its runtime makes it: a cgroup namespace whose root is its own
 /// cgroup, a mount of it, and a process-id namespace.
-fn container(group: &Group, options: &str, then: &str) -> Command {
+fn container(group: &Path, options: &str, then: &str) -> Command {
     let inside =
         format!("{WITHOUT_VERSION_2}mount -t cgroup2 {options} none /sys/fs/cgroup\n{then}");
     let mut command = Command::new("unshare");
@@ -276,7 +314,7 @@ fn container(group: &Group, options: &str, then: &str) -> Command {
     let enter = "echo 0 > \"$2/cgroup.procs\"
         exec unshare --cgroup --mount --propagation private sh -ec \"$3\" sh \"$1\"";
     command.args(["--pid", "--fork", "--mount-proc", "sh", "-ec", enter, "sh"]);
-    command.arg(env!("CARGO_BIN_EXE_offspring")).arg(group.path()).arg(inside);
+    command.arg(env!("CARGO_BIN_EXE_offspring")).arg(group).arg(inside);
     command.stdin(std::process::Stdio::null());
     command
 }
@@ -289,7 +327,7 @@ fn container_with_its_own_namespace() {
     }
     let Some(group) = Group::new(test) else { return };
     let controllers: Vec<&str> = CONTROLLERS.into_iter().filter(|name| group.has(name)).collect();
-    let said = Said::one(&mut container(&group, "-o rw", "exec \"$1\" doctor"));
+    let said = Said::one(&mut container(group.path(), "-o rw", "exec \"$1\" doctor"));
     said.found("/sys/fs/cgroup/offspring.1.0", &controllers);
     match controllers.is_empty() {
         true => {
@@ -301,6 +339,30 @@ fn container_with_its_own_namespace() {
     }
 }
 
+/// What it lacks is told outside, and given to it there.
+#[test]
+fn container_that_was_given_no_controllers() {
+    let test = "container_that_was_given_no_controllers";
+    if !is_root(test) || has_systemd() {
+        return skip(test, "systemd decides who has controllers, or this is not root");
+    }
+    let Some(group) = Group::with(test, &CONTROLLERS) else { return };
+    let its_own = group.path().join("container");
+    fs::create_dir(&its_own).unwrap();
+    let ask = || Said::one(&mut container(&its_own, "-o rw", "exec \"$1\" doctor"));
+    let said = ask();
+    said.found("/sys/fs/cgroup/offspring.1.0", &[]);
+    said.has("because the cgroup /sys/fs/cgroup does not have them");
+    assert_eq!(said.remedy(), "offspring doctor");
+    let outside = "echo 0 > \"$2/container/cgroup.procs\"; exec \"$1\" doctor";
+    let remedy = Said::one(&mut group.sh(outside)).remedy();
+    let done = Command::new("sh").args(["-ec", &remedy]).status().unwrap();
+    assert!(done.success(), "{remedy}");
+    let said = ask();
+    said.found("/sys/fs/cgroup/offspring.1.0", &CONTROLLERS);
+    said.has_not("to mend it");
+}
+
 #[test]
 fn container_that_may_only_read() {
     let test = "container_that_may_only_read";
@@ -310,7 +372,7 @@ fn container_that_may_only_read() {
     let Some(group) = Group::new(test) else { return };
     // What the options of its runtime that the doctor names do.
     let then = "\"$1\" doctor\nmount -o remount,rw /sys/fs/cgroup\nexec \"$1\" doctor";
-    let said = Said::all(&mut container(&group, "-o ro", then));
+    let said = Said::all(&mut container(group.path(), "-o ro", then));
     let [before, after] = &said[..] else { panic!("{said:#?}") };
     before.none("the cgroup /sys/fs/cgroup is mounted read-only");
     let podman = "podman run --cgroupns=private --security-opt unmask=/sys/fs/cgroup";

@@ -99,6 +99,22 @@ fn has(said: &str, lines: &[&str]) {
     }
 }
 
+/// A command that it says would mend what it tells: the first or another one.
+#[track_caller]
+fn remedy(said: &str, number: usize) -> String {
+    let line = said.lines().find(|line| line.starts_with("  to mend it, "));
+    let line = line.unwrap_or_else(|| panic!("no remedy: {said}"));
+    line.split('`').nth(2 * number + 1).expect("a command").to_owned()
+}
+
+/// The command that it says, to be put before the tool.
+#[track_caller]
+fn scope(said: &str) -> String {
+    let command = remedy(said, 0);
+    let before = command.strip_suffix(" offspring ...").expect("a command before the tool");
+    format!("exec {}", before.replace("systemd-run ", "systemd-run --quiet "))
+}
+
 const ALL: [&str; 5] = ["yes cpu: ", "yes cpuset: ", "yes io: ", "yes memory: ", "yes pids: "];
 
 #[test]
@@ -122,13 +138,35 @@ fn a_service_without_delegation() {
     }
     let said = doctor(Manager::System, &["User=1000"], "exec");
     has(&said, &["none can be made, because the cgroup ", " is not delegated to this user"]);
-    let remedy = "to mend it, run it in a scope of its own: `systemd-run --user --scope -p \
+    let remedies = "to mend it, run it in a scope of its own: `systemd-run --user --scope -p \
          Delegate=yes offspring ...`, or set `Delegate=yes` in the unit of the service";
-    has(&said, &[remedy]);
+    has(&said, &[remedies]);
+    // What it says of the unit.
+    let mended = doctor(Manager::System, &["User=1000", &remedy(&said, 1)], "exec");
+    has(&mended, &ALL);
     // Root may write everywhere.
     let said = doctor(Manager::System, &[], "exec");
     has(&said, &["children are put beneath ", "no  memory: ", " is not delegated", "Delegate=yes"]);
     assert!(!said.contains("moved"), "{said}");
+    has(&said, &["(without --user as root)"]);
+    let mended = doctor(Manager::System, &[], &scope(&said).replace("--user ", ""));
+    has(&mended, &ALL);
+    has(&mended, &[".scope/offspring.", "  moved into a leaf of it"]);
+    assert!(!mended.contains("to mend it"), "{mended}");
+}
+
+/// One that was given some.
+#[test]
+fn a_service_with_some_controllers() {
+    if !has_systemd("a_service_with_some_controllers") {
+        return;
+    }
+    // The others are those that the slice has besides.
+    let said = doctor(Manager::System, &["Delegate=pids"], "exec");
+    has(&said, &["yes pids: ", "no  cpuset: ", "does not have them"]);
+    let mended = doctor(Manager::System, &[&remedy(&said, 0)], "exec");
+    has(&mended, &ALL);
+    assert!(!mended.contains("to mend it"), "{mended}");
 }
 
 /// The command of the doctor's, and then the other one, for what that did not
@@ -138,7 +176,9 @@ fn a_scope_of_a_user() {
     if !has_systemd("a_scope_of_a_user") {
         return;
     }
-    let scope = "exec systemd-run --quiet --user --scope -p Delegate=yes";
+    // As whoever may make no cgroup is told.
+    let told = doctor(Manager::System, &["User=1000"], "exec");
+    let scope = &scope(&told);
     let said = doctor(Manager::User, &[], scope);
     has(&said, &["children are put beneath /sys/fs/cgroup/user.slice/user-1000.slice/user@1000."]);
     has(&said, &[".scope/offspring.", "yes memory: ", "yes pids: ", "yes cpu: ", "no  io: "]);

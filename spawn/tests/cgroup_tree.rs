@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use offspring_spawn::{
     Cgroup, CgroupErrorKind as Kind, CgroupState, Controller, ExitStatus, Kernel, Limit, Setting,
-    Signal,
+    Signal, Stage,
 };
 use support::isolation::{isolated, skip};
 use support::place::{Place, directory};
@@ -81,6 +81,39 @@ fn every_error_has_its_kind() {
     assert_eq!(kind(group.remove_child("there")), Kind::Busy);
     drop(child);
     group.remove_tree("there", MINUTE).unwrap();
+}
+
+/// Processes and controllers for those beneath exclude each other, in every order.
+#[test]
+fn busy_with_processes_or_with_controllers() {
+    let name = "busy_with_processes_or_with_controllers";
+    let Some((_own, group)) = group(name) else {
+        return;
+    };
+    // Only such as cannot be of threads.
+    if !group.controllers().unwrap().contains(&Controller::Memory) {
+        return skip(name, "there is no controller memory");
+    }
+    let memory = [Controller::Memory];
+    let [with, below] = ["with", "below"].map(|name| group.create(name).unwrap());
+    let child = sleeper().cgroup(&with).spawn().unwrap();
+    group.enable(memory).unwrap();
+    assert_eq!(kind(with.enable(memory)), Kind::Busy);
+    below.enable(memory).unwrap();
+    assert_eq!(kind(group.disable(memory)), Kind::Busy);
+    for (group, pid) in [(&group, child.pidfd().getpid().unwrap()), (&below, std::process::id())] {
+        assert_eq!(kind(group.attach(pid)), Kind::Busy);
+        let error = sleeper().cgroup(group).spawn().unwrap_err();
+        assert_eq!(error.stage, Stage::Cgroup);
+        assert_eq!(Kind::of(error.errno), Kind::Busy, "{error}");
+    }
+    assert_eq!(kind(below.join()), Kind::Busy);
+    drop(child);
+    below.disable(memory).unwrap();
+    group.disable(memory).unwrap();
+    for name in ["with", "below"] {
+        group.remove_tree(name, MINUTE).unwrap();
+    }
 }
 
 #[test]

@@ -66,6 +66,27 @@ fn cgroup_tree() {
 }
 
 #[test]
+fn cgroup_depth() {
+    if has("cgroup_depth", &[]) {
+        everywhere(|| Run::new(CGROUP_DEPTH).policy(policy(&["sh"])));
+    }
+}
+
+#[test]
+fn cgroup_limits() {
+    if has("cgroup_limits", &Controller::ALL) {
+        let own = Place::new();
+        // What its cgroup says of itself.
+        let sandbox = sandbox().read("/sys/fs/cgroup");
+        everywhere(|| {
+            let sh = named("sh", "build").sandbox(sandbox.clone());
+            let run = Run::new(CGROUP_LIMITS).policy(policy(&[])).grant(sh);
+            run.args(&[own.root().to_str().unwrap()])
+        });
+    }
+}
+
+#[test]
 fn cgroup_denied() {
     if has("cgroup_denied", &[]) {
         let cat = |name| Grant::permissive(name, "cat").sandbox(sandbox());

@@ -18,7 +18,7 @@ pub enum CgroupError {
     Unsupported(String),
     /// The group does not belong to the host's user (EACCES, EPERM).
     NotDelegated,
-    /// There is something in the group that does not allow this (EBUSY).
+    /// There is something in the group that does not allow this (EBUSY, ENOSPC).
     Busy,
     /// The group is, or lies beneath, a threaded one (EOPNOTSUPP).
     InvalidDomain,

@@ -33,7 +33,9 @@ pub enum CgroupErrorKind {
     /// We may not: the cgroup is not ours (`EACCES`, `EPERM`, `EROFS`).
     NotDelegated,
     /// There are processes or cgroups in it; or it has enabled controllers for
-    /// those beneath it, and so can have no processes itself (`EBUSY`).
+    /// those beneath it, and so can have no processes itself (`EBUSY`). Or it would
+    /// be left without processors or memory nodes of its own while there are
+    /// processes in it (`ENOSPC`).
     Busy,
     /// It is, or lies beneath, a threaded cgroup (`EOPNOTSUPP`).
     InvalidDomain,
@@ -61,7 +63,7 @@ impl CgroupErrorKind {
             Errno::NOENT | Errno::NODEV => CgroupErrorKind::Gone,
             Errno::EXIST => CgroupErrorKind::Exists,
             Errno::ACCESS | Errno::PERM | Errno::ROFS => CgroupErrorKind::NotDelegated,
-            Errno::BUSY => CgroupErrorKind::Busy,
+            Errno::BUSY | Errno::NOSPC => CgroupErrorKind::Busy,
             Errno::OPNOTSUPP => CgroupErrorKind::InvalidDomain,
             Errno::AGAIN => CgroupErrorKind::LimitReached,
             Errno::INVAL | Errno::RANGE => CgroupErrorKind::InvalidValue,

@@ -108,7 +108,8 @@ impl Cgroup {
     ///   does not take the value.
     /// - [`NotDelegated`](super::CgroupErrorKind::NotDelegated).
     pub fn set(&self, setting: &Setting) -> Result<(), CgroupError> {
-        self.write(setting.file(), &setting.to_string())
+        // What is empty is nothing written, and nothing done, but for its end.
+        self.write(setting.file(), &format!("{setting}\n"))
     }
 
     /// Reads one of the limits that may be `max`: the value of `memory.max`,
