@@ -70,7 +70,7 @@ fn a_tool_keeps_what_a_child_may_have() {
     for (without, expected) in others {
         let folder = Folder::new();
         let policy = policy.replace("sandbox = { execute = ['/bin', '/usr']", sandbox);
-        let policy = policy.replace("'/usr'] }", &format!("'/usr']{without} }}"));
+        let policy = policy.replace("'/usr'],", &format!("'/usr']{without},"));
         let policy = folder.write("policy.toml", policy);
         let script = "cat /proc/$PPID/status";
         folder.write("w.yml", format!("jobs: {{a: {{steps: [{{run: '{script}'}}]}}}}"));

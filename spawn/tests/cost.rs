@@ -43,8 +43,9 @@ const CALLER_OF_HOST: [&str; 10] = [
 ];
 
 /// The same on kernels before 6.9, up to the kill: a group is killed by the number of
-/// its leader, which is read before, and proven to be held after.
-const CALLER_OF_OLD_HOST: [&str; 15] = [
+/// its leader, which is read before, in as many pieces as the text is long, and proven
+/// to be held after.
+const CALLER_OF_OLD_HOST: [&str; 13] = [
     "pipe2",
     "rt_sigprocmask",
     "clone3",
@@ -55,8 +56,6 @@ const CALLER_OF_OLD_HOST: [&str; 15] = [
     "ioctl",
     "openat",
     "statx",
-    "read",
-    "read",
     "read",
     "close",
     "kill",
@@ -207,10 +206,13 @@ fn the_system_calls_of_a_hosts_spawn() {
     }
     isolated(|| {
         let Some(watched) = watched(&body, Watch::Calls) else { return };
-        let (caller, child) = sides(&watched);
+        let (mut caller, child) = sides(&watched);
         match Kernel::get().unwrap().has_group_signals() {
             true => assert_eq!(caller, CALLER_OF_HOST),
-            false => assert_eq!(caller[..CALLER_OF_OLD_HOST.len()], CALLER_OF_OLD_HOST),
+            false => {
+                caller.dedup_by(|next, call| next == call && next == "read");
+                assert_eq!(caller[..CALLER_OF_OLD_HOST.len()], CALLER_OF_OLD_HOST);
+            }
         }
         assert_eq!(child, CHILD_OF_HOST);
     });

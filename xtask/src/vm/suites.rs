@@ -101,13 +101,14 @@ fn runs_of(package: &str, kind: &str, name: &str) -> Vec<Run> {
         ("spawn", "test", "cost") => &[("v2 root", &["the_system_calls"])],
         ("spawn", "test", _) => &[("v2 root", ALL)],
         ("host", "lib", _) => &[("v2 root", &["cgroup::"]), ("v2 user", &["cgroup::"])],
-        // Guests are compiled there, which takes long.
+        // Those for which the kernel or its cgroups make a difference.
         ("tests", "test", "all") => &[
             ("hybrid root", &["cgroup_without", "cgroup_outside_threaded"]),
             (
                 "v2 root",
                 &[
-                    "apart::",
+                    "apart::apart_",
+                    "apart::what_",
                     "cgroup::",
                     "fork_pids",
                     "pidfd::pidfd_wait",
