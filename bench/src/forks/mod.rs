@@ -17,6 +17,7 @@ pub use guest::COMPILED;
 pub use start::prepare;
 
 use serde_json::{Map, Value, json};
+use start::Started;
 use target::{Limit, Target};
 
 /// How many MiB are touched.
@@ -61,7 +62,7 @@ pub fn bench(directory: &Path) -> Result<String> {
         let spread = Spread::of(Some(figures)).to_json();
         all.insert(format!("{name}/{size} MiB"), spread);
     }
-    for (name, [ready, ended]) in &starts {
+    for Started { name, ready, ended } in &starts {
         all.insert(format!("{name}/has its job"), Spread::of(Some(ready)).to_json());
         all.insert(format!("{name}/guest run"), Spread::of(Some(ended)).to_json());
     }
@@ -120,7 +121,7 @@ fn print_table(figures: &Figures) {
     }
 }
 
-fn targets(figures: &Figures, starts: &[(&str, [Vec<u64>; 2])]) -> Vec<Target> {
+fn targets(figures: &Figures, starts: &[Started]) -> Vec<Target> {
     let mut targets = Vec::new();
     for size in SIZES.into_iter().filter(|size| *size > 0) {
         let value = ratio(figures, size, "guest fork", "native fork");
@@ -135,10 +136,8 @@ fn targets(figures: &Figures, starts: &[(&str, [Vec<u64>; 2])]) -> Vec<Target> {
         let value = ratio(figures, SERVER, "fresh instance", fork);
         targets.push(Target::new(format!("{name}_{SERVER}_mib"), value, Limit::Least(20.0)));
     }
-    for ((_, [ready, _]), (name, most)) in
-        starts.iter().zip([("worker_ms", 3.0), ("zygote_ms", 1.0)])
-    {
-        let value = micro(Spread::of(Some(ready)).median) / 1000.0;
+    for (started, (name, most)) in starts.iter().zip([("worker_ms", 3.0), ("zygote_ms", 1.0)]) {
+        let value = micro(Spread::of(Some(&started.ready)).median) / 1000.0;
         targets.push(Target::new(name, value, Limit::Most(most)));
     }
     targets
