@@ -8,9 +8,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 
-/// What is waited for without a pollable. Most commands take longer than this to
-/// run, and the shortest, whose cost counts, do not.
-const MOMENT: Duration = Duration::from_millis(1);
+/// What is waited for without a pollable, as far as the host lets it: the commands
+/// whose cost counts are shorter.
+const MOMENT: Duration = Duration::from_millis(11);
 
 /// One child process, owned.
 ///
