@@ -8,7 +8,7 @@ use offspring_guest::__internal::attributes::{
 };
 use offspring_guest::__internal::cgroup::{Cgroup, CgroupError};
 use offspring_guest::__internal::file_actions::{Access, FileActions, OpenFlags};
-use offspring_guest::__internal::fork::{ForkError, Options, fork};
+use offspring_guest::__internal::fork::{ForkError, Options, exit, fork};
 use offspring_guest::__internal::grants::{get_features, get_grants, get_groups, get_limits, open};
 use offspring_guest::__internal::pipe::{self, PipeReader, PipeWriter};
 use offspring_guest::__internal::pty::{self, WindowSize};
@@ -226,4 +226,7 @@ fn copies() {
         assert!(matches!(error, ForkError::NotPermitted), "{error:?}");
         call_denied("fork", "fork");
     }
+    // It ends only what a fork has made: neither the guest nor its host.
+    door("fork.exit");
+    exit(7);
 }
