@@ -78,7 +78,7 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let threads = |method| samples.threads(tiny(Condition::Threads, method));
     let many = Condition::Descriptors(10_000);
     let growth = |of: &dyn Fn(u32) -> Sample| samples.ratio_of_rounds(of(10_000), of(10));
-    let many_children = |method| growth(&|count| tiny(Condition::Children(count), method));
+    let crowded = growth(&|count| tiny(Condition::Children(count), M::Guest));
     let woken = |method| growth(&|count| children::sample(count, method));
     let all = [
         ("guest_over_std", "latency", turns(M::Guest, M::Std)),
@@ -94,7 +94,7 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("rss_1g_over_small", "latency", grown(Condition::Memory(1024), M::Guest)),
         ("fds_10k_over_10", "latency", grown(many, M::Guest)),
         ("children_1k_over_0", "latency", grown(Condition::Children(1000), M::Guest)),
-        ("children_10k_over_10", "latency", many_children(M::Guest)),
+        ("children_10k_over_10", "latency", crowded),
         ("wake_10k_over_10", "latency", woken(M::Guest)),
         ("native_wake_10k_over_10", "latency", woken(M::Floor)),
         ("threads_2_over_1", "throughput", threads(M::Guest)),

@@ -1,7 +1,7 @@
 //! What a host grants to one guest, ready to be used.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use offspring_spawn::{Budget, Kernel, Missing, Part, Program, Sandbox, Signal};
@@ -211,14 +211,8 @@ impl ProcessCtxBuilder {
     /// As [`build`](ProcessCtxBuilder::build).
     pub fn check(self) -> Result<CheckedPolicy, BuildError> {
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
-        let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let mut written = Written::by_guest(&preopens, policy.grants());
-        let granted = policy
-            .grants()
-            .iter()
-            .map(|grant| Granted::open(grant, &preopens, &mut separation, &mut written));
-        let programs = granted.map(|granted| Ok(granted?.program));
-        let programs = programs.collect::<Result<_, BuildError>>()?;
+        let granted = Granted::open_all(&policy, &preopens, self.initial_cwd.as_deref())?;
+        let programs = granted.into_iter().map(|granted| granted.program).collect();
         Ok(CheckedPolicy { policy, preopens, programs })
     }
 
@@ -231,13 +225,7 @@ impl ProcessCtxBuilder {
     pub fn build(self) -> Result<ProcessCtx, BuildError> {
         Kernel::get()?;
         let (policy, preopens) = open(self.policy, self.grants, self.preopens)?;
-        let mut separation = Separation::new(&preopens, self.initial_cwd.as_deref());
-        let mut written = Written::by_guest(&preopens, policy.grants());
-        let granted = policy
-            .grants()
-            .iter()
-            .map(|grant| Granted::open(grant, &preopens, &mut separation, &mut written));
-        let granted = granted.collect::<Result<Vec<_>, _>>()?;
+        let granted = Granted::open_all(&policy, &preopens, self.initial_cwd.as_deref())?;
         let initial_cwd = initial_directory(self.initial_cwd, &preopens)?;
         let limits = policy.get_limits();
         let names = policy.grants().iter().map(|grant| grant.name().to_owned()).collect();
@@ -276,6 +264,18 @@ fn held_bytes(of_one: u64) -> u32 {
 }
 
 impl Granted {
+    /// Opens what each grant names, or says what of the first cannot be.
+    fn open_all(
+        policy: &Policy,
+        preopens: &[Preopen],
+        initial_cwd: Option<&Path>,
+    ) -> Result<Vec<Granted>, BuildError> {
+        let mut separation = Separation::new(preopens, initial_cwd);
+        let mut written = Written::by_guest(preopens, policy.grants());
+        let open = |grant| Granted::open(grant, preopens, &mut separation, &mut written);
+        policy.grants().iter().map(open).collect()
+    }
+
     fn open(
         grant: &Grant,
         preopens: &[Preopen],

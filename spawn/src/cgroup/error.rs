@@ -63,7 +63,7 @@ impl CgroupErrorKind {
             Errno::NOENT | Errno::NODEV => CgroupErrorKind::Gone,
             Errno::EXIST => CgroupErrorKind::Exists,
             Errno::ACCESS | Errno::PERM | Errno::ROFS => CgroupErrorKind::NotDelegated,
-            Errno::BUSY | Errno::NOSPC => CgroupErrorKind::Busy,
+            Errno::BUSY => CgroupErrorKind::Busy,
             Errno::OPNOTSUPP => CgroupErrorKind::InvalidDomain,
             Errno::AGAIN => CgroupErrorKind::LimitReached,
             Errno::INVAL | Errno::RANGE => CgroupErrorKind::InvalidValue,
@@ -102,6 +102,9 @@ impl CgroupError {
         let kind = match errno {
             Errno::NOENT if exists => Controller::of_file(file)
                 .map_or(CgroupErrorKind::Unsupported, CgroupErrorKind::NoController),
+            // A cpuset with processes in it. A cgroup that cannot be made because
+            // there are too many says the same.
+            Errno::NOSPC => CgroupErrorKind::Busy,
             // Of the device that it names.
             Errno::NODEV if exists => CgroupErrorKind::Other,
             errno => CgroupErrorKind::of(errno),

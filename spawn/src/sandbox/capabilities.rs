@@ -46,9 +46,8 @@ impl Sandbox {
     /// Every sandbox with [`Part::Capabilities`](super::Part::Capabilities) in
     /// force does this to its child, which takes longer than to start a small
     /// program. A process whose children are all in such sandboxes does it once,
-    /// on its first thread. It keeps the capabilities that it has, but what it
-    /// executes gets none from its file, from being root, or with a sandbox that
-    /// leaves capabilities alone.
+    /// on its first thread. It keeps the capabilities that it has, but the programs
+    /// that it starts have none but ambient ones, in a sandbox or not.
     ///
     /// # Errors
     /// `EPERM` without `CAP_SETPCAP`. Nothing has been done then.
