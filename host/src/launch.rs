@@ -265,7 +265,9 @@ impl ProcessCtx {
             })
             .no_new_privileges(true);
         if let Some(sandbox) = &granted.sandbox {
-            engine.sandbox(sandbox.of(plan.terminal));
+            // A process that forks has one thread.
+            let carried = self.carriers && self.forks.is_none() && generation() == 0;
+            engine.sandbox(sandbox.for_child(plan.terminal, carried));
         }
         for (name, value) in &plan.env {
             engine.env(name, value);

@@ -1,7 +1,10 @@
 //! The sandbox of a grant's children: its words, the guest's directories and
 //! the program, put together for the engine.
 
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use offspring_spawn::{Access, CallGroup, Part, Program, Sandbox, SandboxBuilder, SandboxError};
 use wasmtime_wasi::FsPerms;
@@ -17,7 +20,13 @@ pub(crate) struct Sandboxes {
     plain: Sandbox,
     /// That of a child in a terminal of the guest's, which it may open.
     in_terminal: Option<Sandbox>,
+    /// How many children there have been.
+    children: AtomicU32,
 }
+
+/// How many children a thread that is in the sandbox has to serve to be worth its making,
+/// which takes as long as two of them.
+const BEFORE: u32 = 3;
 
 /// What opens the terminal of whoever opens it.
 const TERMINAL: &str = "/dev/tty";
@@ -42,10 +51,23 @@ impl Sandboxes {
             }
             false => None,
         };
-        Ok(Some(Sandboxes { plain: build(builder)?, in_terminal }))
+        let children = AtomicU32::new(0);
+        Ok(Some(Sandboxes { plain: build(builder)?, in_terminal, children }))
     }
 
-    /// The one for a child.
+    /// The one for a child that is about to be started. From a certain number on it is
+    /// made by a thread that is in the sandbox, if the host may have such threads.
+    pub(crate) fn for_child(&self, terminal: bool, carried: bool) -> &Sandbox {
+        let sandbox = self.of(terminal);
+        if carried && self.children.fetch_add(1, Ordering::Relaxed) == BEFORE {
+            let most = thread::available_parallelism().map_or(1, NonZero::get);
+            // Where there can be none, children are made as before.
+            let _ = sandbox.carry(most);
+        }
+        sandbox
+    }
+
+    /// The one for a child in a terminal or without.
     pub(crate) fn of(&self, terminal: bool) -> &Sandbox {
         match &self.in_terminal {
             Some(sandbox) if terminal => sandbox,

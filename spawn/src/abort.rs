@@ -115,6 +115,19 @@ impl SpawnAbort {
         Ok((made, aborted))
     }
 
+    /// Makes ready for a second attempt, if it was not aborted in the first.
+    pub(crate) fn again(&self) -> Result<(), SpawnError> {
+        let mut progress = self.progress();
+        match *progress {
+            Progress::Aborted => Err(SpawnAbort::error()),
+            Progress::Waiting | Progress::Started | Progress::Over => {
+                self.0.birth.reset();
+                *progress = Progress::Waiting;
+                Ok(())
+            }
+        }
+    }
+
     pub(crate) fn error() -> SpawnError {
         SpawnError { stage: Stage::Exec, errno: Errno::CANCELED }
     }

@@ -268,6 +268,10 @@ impl FileActions {
         Ok(self)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Action> {
         self.0.iter()
     }

@@ -3,7 +3,8 @@
 //! # Safety
 //!
 //! With `CLONE_VM` parent and child share memory, and with `CLONE_VFORK` the
-//! calling thread sleeps until the child executes a program or ends. So all
+//! calling thread sleeps until the child executes a program or ends; where another
+//! thread makes the child, it waits until the kernel says so. So all
 //! that the child reads stays alive and unchanged on the caller's side without
 //! any lock, and the child may write its failure where the caller reads it.
 
@@ -12,11 +13,11 @@
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use rustix::io::Errno;
 
-use crate::inside::{self, Building, NO_FD, Orders, PROBE_WORD};
+use crate::inside::{self, Building, Job, NO_FD, Orders, PROBE_WORD};
 use crate::sigset::Blocked;
 use crate::stack::Stack;
 use crate::sys::{self, Entry, nr};
@@ -28,12 +29,13 @@ const CLONE_FILES: u32 = 0x400;
 pub(crate) const CLONE_PIDFD: u32 = 0x1000;
 const CLONE_VFORK: u32 = 0x4000;
 const CLONE_PARENT_SETTID: u32 = 0x0010_0000;
+const CLONE_CHILD_CLEARTID: u32 = 0x0020_0000;
 const CLONE_CHILD_SETTID: u32 = 0x0100_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 pub(crate) const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
-/// What every child has in common: our memory, our sleep, and a pidfd.
-const FLAGS: u32 = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+/// What every child has in common: our memory, and a pidfd.
+const FLAGS: u32 = CLONE_VM | CLONE_PIDFD;
 
 /// `struct clone_args` of Linux 5.7 and later, 88 bytes.
 #[repr(C)]
@@ -111,6 +113,19 @@ impl Birth {
     }
 }
 
+impl Birth {
+    /// Where the kernel writes the pidfd and the number.
+    fn addresses(&self) -> (usize, usize) {
+        (self.pidfd.as_ptr() as usize, self.number.as_ptr() as usize)
+    }
+
+    /// Forgets a child that is gone.
+    pub(crate) fn reset(&self) {
+        self.number.store(0, Ordering::Release);
+        self.pidfd.store(NO_FD, Ordering::Release);
+    }
+}
+
 impl Clone<'_> {
     /// Makes a child that follows these orders, waits until it has executed
     /// its program or ended, and returns its pidfd.
@@ -145,6 +160,38 @@ impl Clone<'_> {
         Ok((child, cell == PROBE_WORD))
     }
 
+    /// A child that another thread makes, which does not sleep: the kernel says when
+    /// it has left our memory.
+    pub(crate) fn job(&self, stack: &Stack, orders: &Orders<'_>, birth: &Birth) -> Job {
+        Job {
+            args: self.args(stack, birth, CLONE_CHILD_CLEARTID),
+            orders: ptr::from_ref(orders).cast_mut().cast(),
+            errno: AtomicI32::new(0),
+            open: AtomicU32::new(1),
+        }
+    }
+
+    fn flags(&self) -> u32 {
+        FLAGS | self.namespaces | if self.share_table { CLONE_FILES } else { 0 }
+    }
+
+    fn args(&self, stack: &Stack, birth: &Birth, flags: u32) -> CloneArgs {
+        let (base, size) = stack.usable();
+        let (pidfd, number) = birth.addresses();
+        let into = if self.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+        let flags = self.flags() | flags | CLONE_PARENT_SETTID;
+        CloneArgs {
+            flags: u64::from(flags) | CLONE_CLEAR_SIGHAND | into,
+            pidfd: pidfd as u64,
+            parent_tid: number as u64,
+            exit_signal: self.exit_signal.into(),
+            stack: base as u64,
+            stack_size: size as u64,
+            cgroup: self.cgroup.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into()),
+            ..CloneArgs::default()
+        }
+    }
+
     /// Makes a child that calls `entry(data)` on `stack`, with all signals
     /// blocked on both sides.
     ///
@@ -159,37 +206,25 @@ impl Clone<'_> {
         data: *mut c_void,
         birth: &Birth,
     ) -> Result<OwnedFd, Errno> {
-        let (base, size) = stack.usable();
-        let files = if self.share_table { CLONE_FILES } else { 0 };
-        let flags = FLAGS | files | self.namespaces;
-        let (pidfd, number) = (birth.pidfd.as_ptr() as usize, birth.number.as_ptr() as usize);
         let _blocked = Blocked::all();
         let answer = match self.method {
             Method::Clone3 => {
-                let cgroup = self.cgroup.map_or(0, |fd| fd.as_raw_fd().unsigned_abs().into());
-                let into = if self.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
-                let args = CloneArgs {
-                    flags: u64::from(flags | CLONE_PARENT_SETTID) | CLONE_CLEAR_SIGHAND | into,
-                    pidfd: pidfd as u64,
-                    parent_tid: number as u64,
-                    exit_signal: self.exit_signal.into(),
-                    stack: base as u64,
-                    stack_size: size as u64,
-                    cgroup,
-                    ..CloneArgs::default()
-                };
-                let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0];
+                let args = self.args(stack, birth, CLONE_VFORK);
+                let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0, 0];
                 // SAFETY: the arguments, and the two numbers that the kernel
                 // writes, live until the call returns; the stack is unused and its top is the end of a mapping of whole
                 // pages. What `entry` does is the caller's to answer for.
                 unsafe { sys::clone(nr::CLONE3, args, entry, data) }
             }
             Method::Clone => {
+                let (base, size) = stack.usable();
+                let (pidfd, number) = birth.addresses();
                 // The parent's cell is where this one puts the pidfd; so the child
                 // writes its number, in our memory. The order of the last two
-                // arguments depends on the architecture, and one is not used.
-                let flags = (flags | CLONE_CHILD_SETTID) as usize | usize::from(self.exit_signal);
-                let args = [flags, base + size, pidfd, number, number];
+                // arguments that count depends on the architecture, and one is not used.
+                let flags = self.flags() | CLONE_VFORK | CLONE_CHILD_SETTID;
+                let flags = flags as usize | usize::from(self.exit_signal);
+                let args = [flags, base + size, pidfd, number, number, 0];
                 // SAFETY: as above.
                 unsafe { sys::clone(nr::CLONE, args, entry, data) }
             }
@@ -217,7 +252,7 @@ pub(crate) mod tests {
 
     #[test]
     fn flags_are_the_kernels() {
-        assert_eq!(FLAGS | CLONE_FILES, 0x5500);
+        assert_eq!(FLAGS | CLONE_FILES | CLONE_VFORK, 0x5500);
         assert_eq!(CLONE_CLEAR_SIGHAND, 0x1_0000_0000);
         assert_eq!(CLONE_INTO_CGROUP, 0x2_0000_0000);
     }
@@ -238,7 +273,7 @@ pub(crate) mod tests {
         let (base, stack_size) = stack.usable();
         let signal = usize::from(Signal::CHLD.as_raw().to_le_bytes()[0]);
         let blocked = Blocked::all();
-        let args = [signal, base + stack_size, 0, 0, 0];
+        let args = [signal, base + stack_size, 0, 0, 0, 0];
         // SAFETY: the arguments are numbers and the top of an unused stack.
         // `run` takes orders.
         let answer = unsafe { sys::clone(nr::CLONE, args, inside::run, page) };

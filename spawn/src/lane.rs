@@ -4,6 +4,7 @@
 //! child is the thread that made it, and a parent death signal comes when that
 //! ends.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +18,6 @@ use crate::abort::SpawnAbort;
 use crate::child::Child;
 use crate::command::Command;
 use crate::error::{SpawnError, Stage};
-use crate::sandbox::Sandbox;
 
 /// The most threads. Only a spawn that does not come back keeps one for long.
 const MAX: usize = 512;
@@ -36,13 +36,10 @@ struct Job {
     kept: Kept,
 }
 
-/// Lanes that are alike.
+/// All of them.
 struct Lanes {
     queue: Mutex<Queue>,
     more: Condvar,
-    /// Whether they have emptied their bounding set, so that no child has to:
-    /// it is copied with each capability that is taken from it.
-    bounded: bool,
 }
 
 struct Queue {
@@ -51,8 +48,16 @@ struct Queue {
     running: usize,
 }
 
-static PLAIN: Lanes = Lanes::new(false);
-static BOUNDED: Lanes = Lanes::new(true);
+static LANES: Lanes = Lanes::new();
+
+thread_local! {
+    static IS_LANE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is one of these, and so never ends.
+pub(crate) fn is_lane() -> bool {
+    IS_LANE.get()
+}
 
 /// A child that is being started on another thread: a future, for any runtime.
 ///
@@ -92,7 +97,7 @@ impl Command {
     pub fn spawn_async_abortable(self, abort: SpawnAbort, kept: impl Send + 'static) -> Spawning {
         let (shared, kept) = (Arc::<Shared>::default(), Box::new(kept));
         let job = Job { command: self, abort: abort.clone(), to: Arc::clone(&shared), kept };
-        if let Err(errno) = Lanes::of(&job.command).hand_over(job) {
+        if let Err(errno) = LANES.hand_over(job) {
             shared.fill(Err(SpawnError { stage: Stage::Clone, errno }));
         }
         Spawning { shared, abort }
@@ -144,17 +149,9 @@ impl Drop for Spawning {
 }
 
 impl Lanes {
-    const fn new(bounded: bool) -> Lanes {
+    const fn new() -> Lanes {
         let queue = Queue { jobs: VecDeque::new(), idle: 0, running: 0 };
-        Lanes { queue: Mutex::new(queue), more: Condvar::new(), bounded }
-    }
-
-    /// Those that start this.
-    fn of(command: &Command) -> &'static Lanes {
-        match command.sandbox.as_ref().is_some_and(Sandbox::empties_bounding_set) {
-            true => &BOUNDED,
-            false => &PLAIN,
-        }
+        Lanes { queue: Mutex::new(queue), more: Condvar::new() }
     }
 
     /// Gives a job to a thread: an idle one, a new one, or the first that
@@ -176,10 +173,7 @@ impl Lanes {
     }
 
     fn run(&self) {
-        if self.bounded {
-            // What is left in it is taken from each child.
-            let _ = Sandbox::empty_bounding_set();
-        }
+        IS_LANE.set(true);
         let mut queue = self.queue();
         queue.idle += 1;
         loop {

@@ -10,6 +10,7 @@ use rustix::process::{PidfdFlags, getgid, getpid, getuid, pidfd_open};
 use crate::abort::SpawnAbort;
 use crate::action::{Action, Directory};
 use crate::attributes::Group;
+use crate::carrier::{self, Carriers, Taken};
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
 use crate::check;
 use crate::child::Child;
@@ -45,64 +46,33 @@ struct Prepared {
 pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Child, SpawnError> {
     let kernel = Kernel::get()
         .map_err(|unsupported| SpawnError { stage: Stage::Kernel, errno: unsupported.errno() })?;
-    let attributes = &command.attributes;
     check::identity(command)?;
     let prepared = Prepared::open(command, kernel)?;
     if command.view.is_some() {
         check::leads_nowhere(command, &prepared.stdio)?;
     }
-    let orders = prepared.orders(command, kernel);
-    let clone = Clone {
-        method: kernel.method,
-        share_table: kernel.close_range,
-        exit_signal: match attributes.exit_signal {
-            Some(signal) => signal.as_raw().to_le_bytes()[0],
-            None => 0,
+    let made = match carrier::take(command, kernel) {
+        Some(carrier) => match prepared.make(command, kernel, abort, Some(&carrier)) {
+            // Something that needs a right which the carrier has not: it is done here, or
+            // fails for what it is. A program is executed with the same rights by both.
+            Err(error) if error.stage != Stage::Exec => {
+                abort.map_or(Ok(()), SpawnAbort::again)?;
+                prepared.make(command, kernel, abort, None)
+            }
+            made => made,
         },
-        cgroup: match kernel.method {
-            Method::Clone3 => command.cgroup.as_deref().map(AsFd::as_fd),
-            Method::Clone => None,
-        },
-        namespaces: orders.at_birth(),
+        None => prepared.make(command, kernel, abort, None),
     };
-
-    let stack = Stack::take()?;
-    let changes_ids = attributes.reset_ids || attributes.identity.is_some();
-    let dumpable = changes_ids.then(dumpable::Kept::keep);
-    let make = |birth: &Birth| {
-        let pidfd = clone.spawn(&stack, &orders, birth)?;
-        Ok((pidfd, birth.number(clone.method)))
-    };
-    let made = match abort {
-        Some(abort) => abort.watch(make),
-        None => Ok((make(&Birth::default()), false)),
-    };
-    stack.give_back();
-    drop(dumpable);
-    let (made, aborted) = made?;
-    let (pidfd, number) = made.map_err(|errno| SpawnError {
-        stage: match errno {
-            errno if clone.cgroup.is_some() && is_about_cgroup(errno) => Stage::Cgroup,
-            errno if clone.namespaces != 0 && is_about_namespaces(errno) => Stage::Namespaces,
-            _ => Stage::Clone,
-        },
-        errno,
-    })?;
-
-    if let Some(error) = orders.failure.get() {
-        // It has ended and only waits to be waited for.
-        let _ = wait::wait(pidfd.as_fd(), Reap::Yes);
-        return Err(error);
-    }
+    let Made { pidfd, number, aborted } = made?;
     let streams = prepared.stdio.map(|stream| stream.parent);
     let child = Child::new(
         PidFd::from(moved_above_stdio(pidfd)),
         number,
-        attributes.leads_group(),
+        command.attributes.leads_group(),
         kernel.has_group_signals(),
         streams,
     )
-    .head(attributes.namespaces.contains(Namespace::Pid));
+    .head(command.attributes.namespaces.contains(Namespace::Pid));
     match aborted {
         // Killed before it executed its program, or a moment after; then its
         // group goes too.
@@ -111,7 +81,72 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
     }
 }
 
+/// A child that executes its program.
+#[derive(Debug)]
+struct Made {
+    pidfd: OwnedFd,
+    number: Option<u32>,
+    /// Whether it is to be no more.
+    aborted: bool,
+}
+
 impl Prepared {
+    /// Makes the child, by the calling thread or by a carrier.
+    fn make(
+        &self,
+        command: &Command,
+        kernel: Kernel,
+        abort: Option<&SpawnAbort>,
+        carrier: Option<&Taken<'_>>,
+    ) -> Result<Made, SpawnError> {
+        let attributes = &command.attributes;
+        let orders = self.orders(command, kernel, carrier);
+        let clone = Clone {
+            method: kernel.method,
+            share_table: kernel.close_range,
+            exit_signal: match attributes.exit_signal {
+                Some(signal) => signal.as_raw().to_le_bytes()[0],
+                None => 0,
+            },
+            cgroup: match kernel.method {
+                Method::Clone3 => command.cgroup.as_deref().map(AsFd::as_fd),
+                Method::Clone => None,
+            },
+            namespaces: orders.at_birth(),
+        };
+        let stack = Stack::take()?;
+        let changes_ids = attributes.reset_ids || attributes.identity.is_some();
+        let dumpable = changes_ids.then(dumpable::Kept::keep);
+        let make = |birth: &Birth| {
+            let pidfd = match carrier {
+                Some(carrier) => carrier.spawn(&clone, &stack, &orders, birth)?,
+                None => clone.spawn(&stack, &orders, birth)?,
+            };
+            Ok((pidfd, birth.number(clone.method)))
+        };
+        let made = match abort {
+            Some(abort) => abort.watch(make),
+            None => Ok((make(&Birth::default()), false)),
+        };
+        stack.give_back();
+        drop(dumpable);
+        let (made, aborted) = made?;
+        let (pidfd, number) = made.map_err(|errno| SpawnError {
+            stage: match errno {
+                errno if clone.cgroup.is_some() && is_about_cgroup(errno) => Stage::Cgroup,
+                errno if clone.namespaces != 0 && is_about_namespaces(errno) => Stage::Namespaces,
+                _ => Stage::Clone,
+            },
+            errno,
+        })?;
+        if let Some(error) = orders.failure.get() {
+            // It has ended and only waits to be waited for.
+            let _ = wait::wait(pidfd.as_fd(), Reap::Yes);
+            return Err(error);
+        }
+        Ok(Made { pidfd, number, aborted })
+    }
+
     fn open(command: &Command, kernel: Kernel) -> Result<Prepared, SpawnError> {
         let at = || SpawnError::at(Stage::Descriptors);
         let attributes = &command.attributes;
@@ -166,6 +201,7 @@ impl Prepared {
             command.attributes.group.leader().map(AsFd::as_fd),
             self.cgroup_procs.as_ref().map(AsFd::as_fd),
             command.sandbox.as_ref().and_then(Sandbox::ruleset),
+            command.sandbox.as_ref().and_then(Sandbox::carriers).and_then(Carriers::domain),
         ];
         let directories = command.actions.iter().filter_map(Action::source);
         let others = others.into_iter().flatten().chain(scripts);
@@ -174,7 +210,12 @@ impl Prepared {
 
     /// Everything that the child is to do. Where its descriptors will be is
     /// decided here.
-    fn orders<'a>(&self, command: &'a Command, kernel: Kernel) -> Orders<'a> {
+    fn orders<'a>(
+        &self,
+        command: &'a Command,
+        kernel: Kernel,
+        carrier: Option<&Taken<'_>>,
+    ) -> Orders<'a> {
         let attributes = &command.attributes;
         let namespaces = command.all_namespaces();
         let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
@@ -188,7 +229,11 @@ impl Prepared {
         let terminal = attributes.terminal.as_ref().map(|terminal| at(terminal.as_fd()));
         let leader = attributes.group.leader().map(|leader| at(leader.as_fd()));
         let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
-        let ruleset = command.sandbox.as_ref().and_then(Sandbox::ruleset).map(at);
+        let ruleset = match carrier {
+            Some(carrier) => carrier.ruleset(),
+            None => command.sandbox.as_ref().and_then(Sandbox::ruleset),
+        };
+        let ruleset = ruleset.map(at);
         let directories = || command.actions.iter().map(|action| action.source().map(at));
 
         let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
@@ -241,6 +286,7 @@ impl Prepared {
                 None => 0,
             },
             sandbox: command.sandbox.as_ref().map(Sandbox::measures),
+            key: carrier.map(Taken::key),
             ruleset: find(ruleset),
             parent_pidfd: find(parent),
             opened: &command.opened,
@@ -341,7 +387,7 @@ mod tests {
     fn obey(command: &Command, close_range: bool) -> Result<Option<i32>, SpawnError> {
         let kernel = Kernel::least(close_range);
         let prepared = Prepared::open(command, kernel).unwrap();
-        obey_in_a_copy(prepared.orders(command, kernel))
+        obey_in_a_copy(prepared.orders(command, kernel, None))
     }
 
     /// All that a child does, up to its program, where a child cannot share our

@@ -33,6 +33,10 @@ pub(crate) struct Stack {
     base: *mut c_void,
 }
 
+// SAFETY: it is memory of this process, whose owner is the only one to know of it, on
+// whatever thread it is.
+unsafe impl Send for Stack {}
+
 impl Stack {
     /// Takes the stack that this thread's last spawn left, or maps a new one.
     pub(crate) fn take() -> Result<Stack, SpawnError> {
@@ -49,7 +53,8 @@ impl Stack {
         let _ = KEPT.try_with(|kept| kept.set(Some(self)));
     }
 
-    fn map() -> Result<Stack, SpawnError> {
+    /// Maps a new one.
+    pub(crate) fn map() -> Result<Stack, SpawnError> {
         let at = SpawnError::at;
         // SAFETY: a new anonymous mapping at an address of the kernel's
         // choice touches no memory that is in use.

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -103,6 +103,11 @@ fn check_matrix() {
     ];
     for (row, found, expected) in rows {
         assert_eq!(found, expected, "{row}");
+    }
+    // For the next child, which finds it as this one did.
+    fs::remove_dir(at("rw/dir")).unwrap();
+    for made in ["rw/symlink", "rw/fifo", "rw/sub/l"] {
+        fs::remove_file(at(made)).unwrap();
     }
 }
 
@@ -230,6 +235,7 @@ fn what_is_open_stays_usable() {
         // SAFETY: as below, this is open.
         let file = unsafe { BorrowedFd::borrow_raw(7) };
         let mut file = File::from(file.try_clone_to_owned().unwrap());
+        file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "out/file");
         // What is opened by it is not.

@@ -15,6 +15,7 @@
 mod action;
 mod attributes;
 mod building;
+mod carrier;
 mod identity;
 mod namespaces;
 mod sandbox;
@@ -35,11 +36,12 @@ use crate::cstrings::Pointers;
 use crate::error::{SpawnError, Stage};
 use crate::layout::Layout;
 use crate::namespace::{IdMaps, Namespaces};
-use crate::sandbox::Measures;
+use crate::sandbox::{Key, Measures};
 use crate::sys::{self, nr};
 use crate::view::Steps;
 
 pub(crate) use building::{Building, build};
+pub(crate) use carrier::{Entry, Job, Seat, carry};
 
 const AT_EMPTY_PATH: usize = 0x1000;
 
@@ -87,6 +89,9 @@ pub(crate) struct Orders<'a> {
     pub(crate) parent_pidfd: RawFd,
     /// What the child's sandbox is made of, if it has one.
     pub(crate) sandbox: Option<&'a Measures>,
+    /// What it lets past the filter that it was born with, if a thread that is in the
+    /// sandbox makes it.
+    pub(crate) key: Option<Key>,
     /// Landlock's rules for it, or [`NO_FD`].
     pub(crate) ruleset: RawFd,
     /// Directories to open by the child's own paths, and their numbers.
@@ -162,7 +167,7 @@ fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
     }
     table::arrange(orders)?;
     namespaces::arrange(orders)?;
-    if let Some(measures) = orders.sandbox {
+    if let (Some(measures), None) = (orders.sandbox, orders.key) {
         sandbox::bound(measures)?;
     }
     attributes::set(orders)?;
@@ -189,10 +194,16 @@ fn obey(orders: &Orders<'_>) -> Result<(), SpawnError> {
 
 /// Makes a system call whose arguments come from [`Orders`].
 fn call(stage: Stage, number: usize, args: [usize; 5]) -> Result<usize, SpawnError> {
+    let [a, b, c, d, e] = args;
+    call6(stage, number, [a, b, c, d, e, 0])
+}
+
+/// The same with six arguments.
+fn call6(stage: Stage, number: usize, args: [usize; 6]) -> Result<usize, SpawnError> {
     // SAFETY: every caller, all of them in this module and those below it,
     // passes plain numbers, addresses of live variables of the size that the
     // call takes, or what the parent prepared and keeps.
-    let answer = unsafe { sys::call(number, args) };
+    let answer = unsafe { sys::call6(number, args) };
     sys::result(answer).map_err(|errno| SpawnError { stage, errno })
 }
 

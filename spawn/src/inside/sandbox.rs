@@ -1,13 +1,15 @@
 //! The child's sandbox.
 
+pub(super) mod carried;
+
 use std::ffi::c_void;
 use std::ptr;
 
 use rustix::io::Errno;
 
-use super::{NO_FD, Orders, call, word};
+use super::{NO_FD, Orders, call, call6, word};
 use crate::error::{SpawnError, Stage};
-use crate::sandbox::{Instruction, Measures, NewKeyring};
+use crate::sandbox::{Instruction, Key, Measures, NewKeyring};
 use crate::sys::nr;
 
 const PR_CAPBSET_READ: usize = 23;
@@ -71,35 +73,58 @@ fn unless_forbidden(answer: Result<usize, SpawnError>) -> Result<(), SpawnError>
 /// Enters the sandbox. The filter comes last, because it refuses what comes
 /// before it.
 pub(super) fn enter(orders: &Orders<'_>, measures: &Measures) -> Result<(), SpawnError> {
-    if let Some(most) = measures.core_limit {
-        let limit = [most; 2];
-        let args = [0, RLIMIT_CORE, &raw const limit as usize, 0, 0];
-        call(Stage::CoreDumps, nr::PRLIMIT64, args)?;
+    if let Some(key) = orders.key {
+        return carried::complete(orders, measures, key);
     }
+    limit_core(measures, None)?;
     if let Some(keyring) = measures.keyring {
-        let joined = call(Stage::Keyring, nr::KEYCTL, [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0]);
-        match joined {
-            // No keys in this kernel, or none for us and so none for the child.
-            Err(error) if matches!(error.errno, Errno::NOSYS | Errno::PERM | Errno::ACCESS) => {}
-            // The user has as many keys as may be.
-            Err(error) if error.errno == Errno::DQUOT && keyring == NewKeyring::Spare => {}
-            joined => drop(joined?),
-        }
+        join_keyring(keyring)?;
     }
-    if measures.capabilities.is_some() {
-        let args = [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0];
-        call(Stage::Capabilities, nr::PRCTL, args)?;
-        let header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
-        // Effective, permitted and inheritable, of two words each.
-        let none = [0_u32; 6];
-        let args = [&raw const header as usize, &raw const none as usize, 0, 0, 0];
-        call(Stage::Capabilities, nr::CAPSET, args)?;
-    }
-    if orders.ruleset != NO_FD {
-        let args = [word(orders.ruleset), 0, 0, 0, 0];
-        call(Stage::Landlock, nr::LANDLOCK_RESTRICT_SELF, args)?;
-    }
+    drop_privileges(measures)?;
+    restrict(orders.ruleset)?;
     set_filter(&measures.filter)
+}
+
+/// Sets the limit of core files, with a key where a filter is in force.
+fn limit_core(measures: &Measures, key: Option<Key>) -> Result<(), SpawnError> {
+    let Some(most) = measures.core_limit else { return Ok(()) };
+    let limit = [most; 2];
+    let [fifth, sixth] = key.map_or([0; 2], Key::arguments);
+    let args = [0, RLIMIT_CORE, &raw const limit as usize, 0, fifth, sixth];
+    call6(Stage::CoreDumps, nr::PRLIMIT64, args).map(drop)
+}
+
+fn join_keyring(keyring: NewKeyring) -> Result<(), SpawnError> {
+    match call(Stage::Keyring, nr::KEYCTL, [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0]) {
+        // No keys in this kernel, or none for us and so none for the child.
+        Err(error) if matches!(error.errno, Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
+        // The user has as many keys as may be.
+        Err(error) if error.errno == Errno::DQUOT && keyring == NewKeyring::Spare => Ok(()),
+        joined => joined.map(drop),
+    }
+}
+
+/// Gives up all capabilities.
+fn drop_privileges(measures: &Measures) -> Result<(), SpawnError> {
+    if measures.capabilities.is_none() {
+        return Ok(());
+    }
+    let args = [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0];
+    call(Stage::Capabilities, nr::PRCTL, args)?;
+    let header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    // Effective, permitted and inheritable, of two words each.
+    let none = [0_u32; 6];
+    let args = [&raw const header as usize, &raw const none as usize, 0, 0, 0];
+    call(Stage::Capabilities, nr::CAPSET, args).map(drop)
+}
+
+/// Enters a domain of Landlock with these rules, if there are any.
+fn restrict(ruleset: i32) -> Result<(), SpawnError> {
+    if ruleset == NO_FD {
+        return Ok(());
+    }
+    let args = [word(ruleset), 0, 0, 0, 0];
+    call(Stage::Landlock, nr::LANDLOCK_RESTRICT_SELF, args).map(drop)
 }
 
 fn set_filter(instructions: &[Instruction]) -> Result<(), SpawnError> {

@@ -13,7 +13,11 @@
 use rustix::io::Errno;
 
 pub(crate) use super::code::Instruction;
-use super::code::{ARCHITECTURE, ARGUMENTS, Code, JUMP_IF_EQUAL, JUMP_IF_NOT_LESS, NUMBER, Place};
+use super::code::{
+    AND, ARCHITECTURE, ARGUMENTS, Code, JUMP_IF_EQUAL, JUMP_IF_NOT_LESS, LOAD, NUMBER, OR_OTHER,
+    Place, TO_OTHER, XOR,
+};
+use super::key::Key;
 
 /// What the filter answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +52,13 @@ pub(crate) enum Half {
     High,
 }
 
-/// The answer where every test is passed.
+/// What decides on a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rule {
-    pub(crate) tests: Vec<Test>,
-    pub(crate) answer: Answer,
+pub(crate) enum Rule {
+    /// The answer where every test is passed.
+    Where { tests: Vec<Test>, answer: Answer },
+    /// The call is made if it carries the key.
+    Unlocked(Key),
 }
 
 /// What is answered to the calls of one number: the first rule that fits.
@@ -74,7 +80,7 @@ const OURS: u32 = if cfg!(target_arch = "x86_64") {
 /// architecture.
 pub(crate) fn program(calls: &[(u32, Rules)], last: u32) -> Vec<Instruction> {
     let none = Rules::new();
-    let unknown = vec![Rule { tests: Vec::new(), answer: Answer::Refuse(Errno::NOSYS) }];
+    let unknown = vec![Rule::always(Answer::Refuse(Errno::NOSYS))];
     // Where numbers begin that are answered alike.
     let mut starts: Vec<(u32, &Rules)> = vec![(0, &none)];
     for (number, rules) in calls {
@@ -94,10 +100,10 @@ pub(crate) fn program(calls: &[(u32, Rules)], last: u32) -> Vec<Instruction> {
 
     let mut code = Code::default();
     let number = search(&mut code, &starts);
-    let load_number = code.load(NUMBER, number);
+    let load_number = code.then(LOAD, NUMBER, number);
     let foreign = code.answer(Answer::Refuse(Errno::NOSYS));
     let is_ours = code.jump_if(JUMP_IF_EQUAL, OURS, load_number, foreign);
-    code.load(ARCHITECTURE, is_ours);
+    code.then(LOAD, ARCHITECTURE, is_ours);
     code.finish()
 }
 
@@ -117,25 +123,62 @@ fn search(code: &mut Code, starts: &[(u32, &Rules)]) -> Place {
 
 /// Looks at the arguments.
 fn decide(code: &mut Code, rules: &Rules) -> Place {
-    let always = rules.iter().position(|rule| rule.tests.is_empty());
-    let (rules, last) = match always {
-        Some(index) => (&rules[..index], rules[index].answer),
-        None => (&rules[..], Answer::Allow),
-    };
-    let mut next = code.answer(last);
-    for Rule { tests, answer } in rules.iter().rev() {
-        let mut passed = code.answer(*answer);
-        for test in tests.iter().rev() {
-            let (so, not) = if test.so { (passed, next) } else { (next, passed) };
-            let mut at = code.jump_if(JUMP_IF_EQUAL, test.is, so, not);
-            if test.mask != u32::MAX {
-                at = code.and(test.mask, at);
-            }
-            passed = code.load(test.offset(), at);
-        }
-        next = passed;
+    let last = rules.iter().enumerate().find_map(|(index, rule)| match rule {
+        Rule::Where { tests, answer } if tests.is_empty() => Some((index, *answer)),
+        Rule::Where { .. } | Rule::Unlocked(_) => None,
+    });
+    let (count, answer) = last.unwrap_or((rules.len(), Answer::Allow));
+    let mut next = code.answer(answer);
+    for rule in rules[..count].iter().rev() {
+        next = match rule {
+            Rule::Where { tests, answer } => pass(code, tests, *answer, next),
+            Rule::Unlocked(key) => unlock(code, *key, next),
+        };
     }
     next
+}
+
+/// Answers so where every test is passed, else goes on there.
+fn pass(code: &mut Code, tests: &[Test], answer: Answer, next: Place) -> Place {
+    let mut passed = code.answer(answer);
+    for test in tests.iter().rev() {
+        let (so, not) = if test.so { (passed, next) } else { (next, passed) };
+        let mut at = code.jump_if(JUMP_IF_EQUAL, test.is, so, not);
+        if test.mask != u32::MAX {
+            at = code.then(AND, test.mask, at);
+        }
+        passed = code.then(LOAD, test.offset(), at);
+    }
+    passed
+}
+
+/// Lets a call be made that carries the key, and goes on there with all others. All
+/// four words are looked at before anything is decided: how long that takes does not
+/// tell how many of them are right.
+fn unlock(code: &mut Code, key: Key, next: Place) -> Place {
+    let allowed = code.answer(Answer::Allow);
+    let mut at = code.jump_if(JUMP_IF_EQUAL, 0, allowed, next);
+    for (word, index) in key.words().into_iter().zip(0..4).rev() {
+        // What is different so far is in the other register.
+        if index > 0 {
+            at = code.then(OR_OTHER, 0, at);
+        }
+        at = code.then(XOR, word, at);
+        at = code.then(LOAD, ARGUMENTS + 8 * KEYED + 4 * index, at);
+        if index > 0 {
+            at = code.then(TO_OTHER, 0, at);
+        }
+    }
+    at
+}
+
+/// The first argument that carries a key, from 0.
+const KEYED: u32 = 4;
+
+impl Rule {
+    pub(crate) fn always(answer: Answer) -> Rule {
+        Rule::Where { tests: Vec::new(), answer }
+    }
 }
 
 impl Test {
@@ -152,7 +195,7 @@ impl Test {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::code::{AND, JUMP, LOAD, RET_ALLOW, RET_ERRNO, RETURN};
+    use super::super::code::{JUMP, RET_ALLOW, RET_ERRNO, RETURN};
     use super::*;
 
     /// Runs a program as the kernel would, and returns its answer and how many
@@ -163,7 +206,7 @@ pub(super) mod tests {
         number: u32,
         arguments: [u64; 6],
     ) -> (Answer, usize) {
-        let (mut accumulator, mut at, mut steps) = (0, 0, 0);
+        let (mut accumulator, mut other, mut at, mut steps) = (0, 0, 0, 0);
         loop {
             let Instruction { code, if_true, if_false, value } = program[at];
             at += 1;
@@ -182,6 +225,9 @@ pub(super) mod tests {
                     }
                 }
                 AND => accumulator &= value,
+                XOR => accumulator ^= value,
+                OR_OTHER => accumulator |= other,
+                TO_OTHER => other = accumulator,
                 JUMP => at += value as usize,
                 JUMP_IF_EQUAL if accumulator == value => at += usize::from(if_true),
                 JUMP_IF_NOT_LESS if accumulator >= value => at += usize::from(if_true),
@@ -224,13 +270,20 @@ pub(super) mod tests {
             (half & test.mask == test.is) == test.so
         };
         let mut rules = rules.iter().flat_map(|(_, rules)| rules);
-        rules.find(|rule| rule.tests.iter().all(fits)).map_or(Answer::Allow, |rule| rule.answer)
+        let answer = |rule: &Rule| match rule {
+            Rule::Where { tests, answer } => tests.iter().all(fits).then_some(*answer),
+            Rule::Unlocked(key) => {
+                let carried = [arguments[4], arguments[5]];
+                (key.arguments().map(|word| word as u64) == carried).then_some(Answer::Allow)
+            }
+        };
+        rules.find_map(answer).unwrap_or(Answer::Allow)
     }
 
     pub(in super::super) const OUR_ARCHITECTURE: u32 = OURS;
 
     fn refuse(errno: Errno) -> Rules {
-        vec![Rule { tests: Vec::new(), answer: Answer::Refuse(errno) }]
+        vec![Rule::always(Answer::Refuse(errno))]
     }
 
     #[test]
@@ -260,6 +313,34 @@ pub(super) mod tests {
             let (answer, steps) = run(&code, OURS, number, [0; 6]);
             assert_eq!(answer, mean(&calls, 3000, number, [0; 6]), "{number}");
             assert!(steps < 40, "{steps} steps");
+        }
+    }
+
+    #[test]
+    fn a_key_unlocks_and_nothing_near_it_does() {
+        const KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0x0f1e_2d3c_4b5a_6978];
+        let key = Key::known(KEY);
+        let calls = [
+            (3, vec![Rule::Unlocked(key), Rule::always(Answer::Refuse(Errno::PERM))]),
+            (4, refuse(Errno::PERM)),
+        ];
+        let code = program(&calls, 9);
+        let ask = |number, [low, high]: [u64; 2]| {
+            let arguments = [low, high, low, high, low, high];
+            let (answer, steps) = run(&code, OURS, number, arguments);
+            assert_eq!(answer, mean(&calls, 9, number, arguments));
+            (answer, steps)
+        };
+        let (answer, unlocked) = ask(3, KEY);
+        assert_eq!(answer, Answer::Allow);
+        assert_eq!(ask(4, KEY).0, Answer::Refuse(Errno::PERM));
+        let [low, high] = KEY;
+        let bits = (0..64).flat_map(|bit| [[low ^ 1 << bit, high], [low, high ^ 1 << bit]]);
+        for wrong in bits.chain([[0, 0], [u64::MAX; 2], [high, low], [low, 0], [0, high]]) {
+            let (answer, steps) = ask(3, wrong);
+            assert_eq!(answer, Answer::Refuse(Errno::PERM), "{wrong:x?}");
+            // Whatever is wrong with it.
+            assert_eq!(steps, unlocked);
         }
     }
 }

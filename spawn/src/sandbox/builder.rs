@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -13,11 +13,11 @@ use super::calls;
 use super::capabilities::Bounds;
 use super::error::{Missing, SandboxError};
 use super::interpreter::{self, interpreters};
-use super::landlock::{Access, Handled, Ruleset};
+use super::landlock::{Access, Handled, Ruleset, Scope};
 use super::network::Network;
 use super::part::Part;
 use super::support::SandboxSupport;
-use super::{Made, Measures, NewKeyring, Sandbox, runtime};
+use super::{Made, Measures, NewKeyring, Sandbox, processes, runtime};
 use crate::program::Program;
 
 /// Builds a [`Sandbox`]. Unless told otherwise, every part is in force, an
@@ -143,20 +143,15 @@ impl SandboxBuilder {
         let network = if has(Part::Network) { self.network } else { Network::Allow };
         let refused = if has(Part::SystemCalls) { self.refused() } else { BTreeSet::new() };
         let keys = refused.contains(&CallGroup::Keys);
+        let keyring = if keys { NewKeyring::Spare } else { NewKeyring::Required };
+        let core_dumps = !has(Part::SystemCalls) || !has(Part::CoreDumps);
+        let calls = calls::calls(network, &refused, core_dumps);
         let measures = Measures {
             capabilities: has(Part::Capabilities).then(Bounds::find),
-            keyring: has(Part::Keyring).then_some(if keys {
-                NewKeyring::Spare
-            } else {
-                NewKeyring::Required
-            }),
+            keyring: has(Part::Keyring).then_some(keyring),
             // What is missing of it stops files at least.
             core_limit: self.wants(Part::CoreDumps).then(|| support.core_limit()),
-            filter: calls::filter(
-                network,
-                &refused,
-                !has(Part::SystemCalls) || !has(Part::CoreDumps),
-            ),
+            filter: calls::filter(&calls),
         };
         let handled = Handled {
             files: has(Part::Files),
@@ -171,7 +166,13 @@ impl SandboxBuilder {
         let ruleset = self.ruleset(handled, version).map_err(SandboxError::Ruleset)?;
         let kept = self.files.iter().map(|(fd, _)| fd).filter(|fd| runtime::is_fleeting(fd));
         let kept = kept.cloned().collect();
-        Ok(Sandbox(Arc::new(Made { ruleset, measures, force, missing, _kept: kept })))
+        let looks = !has(Part::Files)
+            || !refused.contains(&CallGroup::Ptrace)
+            || self.files.iter().any(|(fd, _)| processes::are_beneath(fd));
+        let apart = (ruleset.is_some() && looks).then(|| Scope::of(handled, version));
+        let carriers = OnceLock::new();
+        let made = Made { ruleset, measures, calls, apart, carriers, force, missing, _kept: kept };
+        Ok(Sandbox(Arc::new(made)))
     }
 
     /// Whether a part is of use.

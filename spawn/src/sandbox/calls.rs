@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::bpf::{self, Answer, Half, Instruction, Rule, Rules, Test};
 use super::call_group::CallGroup;
+use super::key::Key;
 use super::network::Network;
 
 /// The newest call that these rules know (Linux 6.17). A later kernel may have
@@ -40,25 +41,32 @@ const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
 
 const RLIMIT_CORE: u32 = 4;
 
+/// What is answered to calls that are not simply made, in ascending order.
+pub(super) type Calls = Vec<(u32, Rules)>;
+
 /// Makes the filter, if there is anything to refuse.
-pub(super) fn filter(
-    network: Network,
-    refused: &BTreeSet<CallGroup>,
-    core_dumps: bool,
-) -> Vec<Instruction> {
-    let calls = calls(network, refused, core_dumps);
+pub(super) fn filter(calls: &Calls) -> Vec<Instruction> {
     match calls.is_empty() {
         true => Vec::new(),
-        false => bpf::program(&calls, LAST),
+        false => bpf::program(calls, LAST),
     }
 }
 
+/// What a [carrier](crate::carrier) and its children still do when the filter is in
+/// force: make a child, and set its limit of core files.
+const UNLOCKED: [u32; 2] = [nr::__NR_clone3, nr::__NR_prlimit64];
+
+/// The same with a key to what carriers do.
+pub(super) fn unlocked(calls: &Calls, key: Key) -> Calls {
+    let mut calls = calls.clone();
+    for (_, rules) in calls.iter_mut().filter(|(number, _)| UNLOCKED.contains(number)) {
+        rules.insert(0, Rule::Unlocked(key));
+    }
+    calls
+}
+
 /// Every call that is not simply made, in ascending order.
-pub(super) fn calls(
-    network: Network,
-    refused: &BTreeSet<CallGroup>,
-    core_dumps: bool,
-) -> Vec<(u32, Rules)> {
+pub(super) fn calls(network: Network, refused: &BTreeSet<CallGroup>, core_dumps: bool) -> Calls {
     let mut calls = BTreeMap::<u32, Rules>::new();
     let mut add = |numbers: &[u32], rules: &[Rule]| {
         for number in numbers {
@@ -269,7 +277,7 @@ const PLAIN: &[(CallGroup, &[u32], Errno)] = &[
 ];
 
 fn rule(tests: impl Into<Vec<Test>>, answer: Answer) -> Rule {
-    Rule { tests: tests.into(), answer }
+    Rule::Where { tests: tests.into(), answer }
 }
 
 fn always(errno: Errno) -> Rule {

@@ -62,12 +62,6 @@ impl Sandbox {
             false => Ok(()),
         })
     }
-
-    /// Whether this does the same to its children.
-    pub(crate) fn empties_bounding_set(&self) -> bool {
-        let bounds = &self.measures().capabilities;
-        bounds.as_ref().is_some_and(|bounds| !bounds.bounding.is_empty())
-    }
 }
 
 fn alone(capability: u32) -> CapabilitySet {

@@ -17,6 +17,11 @@ pub(crate) struct Instruction {
 
 pub(super) const LOAD: u16 = 0x20;
 pub(super) const AND: u16 = 0x54;
+pub(super) const XOR: u16 = 0xa4;
+/// With what is in the other register.
+pub(super) const OR_OTHER: u16 = 0x4c;
+/// Copies what is in the register to the other one.
+pub(super) const TO_OTHER: u16 = 0x07;
 pub(super) const JUMP: u16 = 0x05;
 pub(super) const JUMP_IF_EQUAL: u16 = 0x15;
 pub(super) const JUMP_IF_NOT_LESS: u16 = 0x35;
@@ -90,14 +95,10 @@ impl Code {
         }
     }
 
-    pub(super) fn load(&mut self, value: u32, next: Place) -> Place {
+    /// An instruction that computes.
+    pub(super) fn then(&mut self, code: u16, value: u32, next: Place) -> Place {
         self.within(0, next);
-        self.push(Instruction { code: LOAD, if_true: 0, if_false: 0, value })
-    }
-
-    pub(super) fn and(&mut self, value: u32, next: Place) -> Place {
-        self.within(0, next);
-        self.push(Instruction { code: AND, if_true: 0, if_false: 0, value })
+        self.push(Instruction { code, if_true: 0, if_false: 0, value })
     }
 
     pub(super) fn jump_if(

@@ -15,6 +15,7 @@
 #![expect(unsafe_code, reason = "system calls that rustix has not")]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 use linux_raw_sys::general::{__NR_landlock_add_rule, __NR_landlock_create_ruleset};
 use rustix::fs::{FileType, fstat};
@@ -49,6 +50,7 @@ const MAKE_DIR: u64 = 1 << 7;
 const MAKE_REG: u64 = 1 << 8;
 const MAKE_SOCK: u64 = 1 << 9;
 const MAKE_FIFO: u64 = 1 << 10;
+const MAKE_BLOCK: u64 = 1 << 11;
 const MAKE_SYM: u64 = 1 << 12;
 const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
@@ -110,6 +112,29 @@ pub(super) struct Handled {
     pub(super) abstract_sockets: bool,
 }
 
+/// A domain for one child, within that which it shares with others: it is closed to
+/// them, and nothing else is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope {
+    handled: Handled,
+    version: u32,
+}
+
+impl Scope {
+    /// With what this is of the domain that is shared.
+    pub(super) fn of(handled: Handled, version: u32) -> Scope {
+        let Handled { signals, abstract_sockets, .. } = handled;
+        Scope { handled: Handled { signals, abstract_sockets, ..Handled::default() }, version }
+    }
+
+    pub(super) fn ruleset(self) -> Result<OwnedFd, Errno> {
+        match Ruleset::new(self.handled, self.version)? {
+            Some(ruleset) => Ok(ruleset.into()),
+            None => Ok(Ruleset::harmless()?.into()),
+        }
+    }
+}
+
 impl Handled {
     fn rights(self, version: u32) -> u64 {
         let mut rights = 0;
@@ -152,14 +177,29 @@ impl Ruleset {
         if (attr.handled_access_fs, attr.handled_access_net, attr.scoped) == (0, 0, 0) {
             return Ok(None);
         }
-        let args = [&raw const attr as usize, size_of_val(&attr), 0, 0, 0];
+        Ruleset::create(&attr).map(Some)
+    }
+
+    /// One that refuses nothing but to make block devices, which nobody may in whose
+    /// sandbox files are, and who may do it in none has `CAP_MKNOD`.
+    fn harmless() -> Result<Ruleset, Errno> {
+        Ruleset::create(&RulesetAttr {
+            handled_access_fs: MAKE_BLOCK,
+            handled_access_net: 0,
+            scoped: 0,
+        })
+    }
+
+    fn create(attr: &RulesetAttr) -> Result<Ruleset, Errno> {
+        let rights = attr.handled_access_fs;
+        let args = [ptr::from_ref(attr) as usize, size_of_val(attr), 0, 0, 0];
         // SAFETY: as the module says. A kernel that knows less of the
         // structure takes it as long as the rest is zero.
         let answer = unsafe { sys::call(__NR_landlock_create_ruleset as usize, args) };
         let fd = RawFd::try_from(sys::result(answer)?).map_err(|_| Errno::BADF)?;
         // SAFETY: the kernel has just made this descriptor for us.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Some(Ruleset { fd: above_stdio(fd)?, rights }))
+        Ok(Ruleset { fd: above_stdio(fd)?, rights })
     }
 
     /// Allows something for a file, or for all beneath a directory; `O_PATH` is

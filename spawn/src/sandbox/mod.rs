@@ -17,9 +17,11 @@ mod code;
 mod core;
 mod error;
 mod interpreter;
+mod key;
 mod landlock;
 mod network;
 mod part;
+mod processes;
 pub(crate) mod runtime;
 mod support;
 
@@ -28,19 +30,24 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use bpf::Instruction;
 pub use builder::SandboxBuilder;
 pub use call_group::CallGroup;
+use calls::Calls;
 use capabilities::Bounds;
 pub use error::{Missing, SandboxError};
+pub(crate) use key::Key;
 pub use landlock::Access;
+use landlock::Scope;
 pub use network::Network;
 pub use part::{Lack, Part};
 pub use support::SandboxSupport;
 
+use crate::carrier::Carriers;
 use crate::command::Command;
+use crate::error::{SpawnError, Stage};
 
 /// What children can reach.
 ///
@@ -74,6 +81,12 @@ pub struct Sandbox(Arc<Made>);
 struct Made {
     ruleset: Option<OwnedFd>,
     measures: Measures,
+    /// What the filter is made of.
+    calls: Calls,
+    /// What a child must enter for itself to be closed to others of the same domain.
+    apart: Option<Scope>,
+    /// The threads that are in it, if there are any.
+    carriers: OnceLock<Carriers>,
     force: BTreeSet<Part>,
     missing: Vec<Missing>,
     /// Files of which the rules would say nothing any more if nobody had them open.
@@ -115,6 +128,52 @@ impl Sandbox {
     /// The parts that were asked for as best effort and are not in force.
     pub fn missing(&self) -> &[Missing] {
         &self.0.missing
+    }
+
+    /// Makes children of this sandbox from now on by threads that are in it already, up
+    /// to `most` at a time: what a sandbox costs each child, more than the spawn itself,
+    /// these threads have paid once. Does nothing when it was called before.
+    ///
+    /// Such a thread is made when it is needed, never runs anything but this, and ends
+    /// when the sandbox is dropped and its last child was waited for. A process that
+    /// has one cannot be [forked](crate::Fork), nor can it put a seccomp filter on all
+    /// of its threads at once.
+    ///
+    /// These children share one domain of Landlock, unless they see processes in `/proc`
+    /// or may trace: so signals and abstract UNIX sockets reach from one to another, and
+    /// to what these have started.
+    ///
+    /// What a child has of the thread that makes it, it has of the one that called
+    /// this, then or when more are needed: processors, priority, network namespace,
+    /// further restrictions. A child is made by the calling thread as before when
+    ///
+    /// - all such threads are busy,
+    /// - its command asks for file actions, namespaces, a view, another identity or a
+    ///   path to run in, or for a parent death signal of a thread that is not the
+    ///   process's first,
+    /// - something of it needs a right that a child of the sandbox has not,
+    /// - this process has become another user or was copied by `fork`,
+    /// - the kernel's clone3 is refused.
+    ///
+    /// # Errors
+    /// When the first of these threads cannot be started, or cannot enter the sandbox.
+    pub fn carry(&self, most: usize) -> Result<(), SpawnError> {
+        if self.0.carriers.get().is_some() {
+            return Ok(());
+        }
+        let at = SpawnError::at;
+        let key = Key::new().map_err(at(Stage::Seccomp))?;
+        let domain = self.0.apart.map(Scope::ruleset).transpose().map_err(at(Stage::Landlock))?;
+        let unlocked = calls::filter(&calls::unlocked(&self.0.calls, key));
+        let carriers = Carriers::new(self, key, unlocked, domain, most)?;
+        // Of two that come at once one is dropped.
+        drop(self.0.carriers.set(carriers));
+        Ok(())
+    }
+
+    /// The threads that are in it, if there are any.
+    pub(crate) fn carriers(&self) -> Option<&Carriers> {
+        self.0.carriers.get()
     }
 
     pub(crate) fn ruleset(&self) -> Option<BorrowedFd<'_>> {

@@ -5,7 +5,7 @@
 //! Between clone and exec a child shares its parent's memory: a C library's
 //! wrapper would set the parent's `errno`, take locks that another thread of
 //! the parent holds, or tell the parent's other threads to do the same call.
-//! [`call`] does none of that: it puts its arguments in registers, enters the
+//! [`call6`] does none of that: it puts its arguments in registers, enters the
 //! kernel, and returns the kernel's answer.
 
 #![expect(unsafe_code, reason = "system calls and clone are made by own assembly")]
@@ -22,10 +22,21 @@ mod arch;
 #[path = "x86_64.rs"]
 mod arch;
 
-pub(crate) use arch::{call, clone, nr};
+pub(crate) use arch::{call6, clone, nr};
 
 /// What a new process runs on its own stack: never returns.
 pub(crate) type Entry = unsafe extern "C" fn(*mut core::ffi::c_void) -> !;
+
+/// Makes a system call that takes five arguments at most.
+///
+/// # Safety
+///
+/// As for [`call6`].
+pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
+    let [a, b, c, d, e] = args;
+    // SAFETY: the caller's.
+    unsafe { call6(number, [a, b, c, d, e, 0]) }
+}
 
 /// Turns the kernel's answer into a result: −4095 to −1 are errors.
 pub(crate) fn result(answer: isize) -> Result<usize, Errno> {
@@ -54,12 +65,14 @@ mod tests {
             (nr::CLOSE_RANGE, libc::SYS_close_range),
             (nr::DUP3, libc::SYS_dup3),
             (nr::EXECVEAT, libc::SYS_execveat),
+            (nr::EXIT, libc::SYS_exit),
             (nr::EXIT_GROUP, libc::SYS_exit_group),
             (nr::FCHDIR, libc::SYS_fchdir),
             (nr::FCNTL, libc::SYS_fcntl),
             (nr::FSCONFIG, libc::SYS_fsconfig),
             (nr::FSMOUNT, libc::SYS_fsmount),
             (nr::FSOPEN, libc::SYS_fsopen),
+            (nr::FUTEX, libc::SYS_futex),
             (nr::GETDENTS64, libc::SYS_getdents64),
             (nr::GETPGID, libc::SYS_getpgid),
             (nr::GETPPID, libc::SYS_getppid),

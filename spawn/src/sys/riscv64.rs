@@ -24,9 +24,11 @@ pub(crate) mod nr {
     pub(crate) const WRITE: usize = 64;
     pub(crate) const PPOLL: usize = 73;
     pub(crate) const CAPSET: usize = 91;
+    pub(crate) const EXIT: usize = 93;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const WAITID: usize = 95;
     pub(crate) const UNSHARE: usize = 97;
+    pub(crate) const FUTEX: usize = 98;
     pub(crate) const SET_ROBUST_LIST: usize = 99;
     pub(crate) const GET_ROBUST_LIST: usize = 100;
     pub(crate) const TIMER_CREATE: usize = 107;
@@ -75,9 +77,9 @@ pub(crate) mod nr {
 ///
 /// The arguments must be what the call of this number requires; pointers among
 /// them must be valid for what the kernel does with them.
-pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
+pub(crate) unsafe fn call6(number: usize, args: [usize; 6]) -> isize {
     let answer: isize;
-    let [a, b, c, d, e] = args;
+    let [a, b, c, d, e, f] = args;
     // SAFETY: the registers are those of the kernel's convention, the one that
     // it overwrites is declared, and memory is assumed to change. What the
     // call itself does is the caller's to answer for.
@@ -90,6 +92,7 @@ pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
             in("a2") c,
             in("a3") d,
             in("a4") e,
+            in("a5") f,
             options(nostack),
         );
     }
@@ -101,18 +104,18 @@ pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
 ///
 /// # Safety
 ///
-/// As for [`call`]. The arguments must give the new process a stack of its own
+/// As for [`call6`]. The arguments must give the new process a stack of its own
 /// whose top is aligned to 16 bytes, and `entry` must be sound to run there
 /// with `data`.
 pub(crate) unsafe fn clone(
     number: usize,
-    args: [usize; 5],
+    args: [usize; 6],
     entry: Entry,
     data: *mut c_void,
 ) -> isize {
     let answer: isize;
-    let [a, b, c, d, e] = args;
-    // SAFETY: in the caller this is `call`. The new process starts behind the
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: in the caller this is `call6`. The new process starts behind the
     // system call with the same registers but `a0` (0) and `sp` (its own
     // stack), leaves this function's frame alone, and never comes back.
     unsafe {
@@ -131,6 +134,7 @@ pub(crate) unsafe fn clone(
             in("a2") c,
             in("a3") d,
             in("a4") e,
+            in("a5") f,
             in("s2") entry,
             in("s3") data,
         );

@@ -13,6 +13,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
     pub(crate) const CLONE: usize = 56;
+    pub(crate) const EXIT: usize = 60;
     pub(crate) const FCNTL: usize = 72;
     pub(crate) const CHDIR: usize = 80;
     pub(crate) const FCHDIR: usize = 81;
@@ -34,6 +35,7 @@ pub(crate) mod nr {
     pub(crate) const PRCTL: usize = 157;
     pub(crate) const CHROOT: usize = 161;
     pub(crate) const UMOUNT2: usize = 166;
+    pub(crate) const FUTEX: usize = 202;
     pub(crate) const SCHED_SETAFFINITY: usize = 203;
     pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const TIMER_CREATE: usize = 222;
@@ -75,9 +77,9 @@ pub(crate) mod nr {
 ///
 /// The arguments must be what the call of this number requires; pointers among
 /// them must be valid for what the kernel does with them.
-pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
+pub(crate) unsafe fn call6(number: usize, args: [usize; 6]) -> isize {
     let answer: isize;
-    let [a, b, c, d, e] = args;
+    let [a, b, c, d, e, f] = args;
     // SAFETY: the registers are those of the kernel's convention, everything
     // that it overwrites is declared, and memory is assumed to change. What
     // the call itself does is the caller's to answer for.
@@ -90,6 +92,7 @@ pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
             in("rdx") c,
             in("r10") d,
             in("r8") e,
+            in("r9") f,
             lateout("rcx") _,
             lateout("r11") _,
             options(nostack),
@@ -103,18 +106,18 @@ pub(crate) unsafe fn call(number: usize, args: [usize; 5]) -> isize {
 ///
 /// # Safety
 ///
-/// As for [`call`]. The arguments must give the new process a stack of its own
+/// As for [`call6`]. The arguments must give the new process a stack of its own
 /// whose top is aligned to 16 bytes, and `entry` must be sound to run there
 /// with `data`.
 pub(crate) unsafe fn clone(
     number: usize,
-    args: [usize; 5],
+    args: [usize; 6],
     entry: Entry,
     data: *mut c_void,
 ) -> isize {
     let answer: isize;
-    let [a, b, c, d, e] = args;
-    // SAFETY: in the caller this is `call`. The new process starts behind the
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: in the caller this is `call6`. The new process starts behind the
     // system call with the same registers but `rax` (0) and `rsp` (its own
     // stack), leaves this function's frame alone, and never comes back.
     unsafe {
@@ -133,6 +136,7 @@ pub(crate) unsafe fn clone(
             in("rdx") c,
             in("r10") d,
             in("r8") e,
+            in("r9") f,
             in("r12") entry,
             in("r13") data,
             lateout("rcx") _,

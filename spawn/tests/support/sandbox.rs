@@ -55,7 +55,11 @@ pub fn inside_with<F>(
     match make(sandbox(program)).build() {
         Ok(sandbox) => {
             let mut command = helper_of(body, program);
-            assert_helps(change(command.sandbox(&sandbox)));
+            let command = change(command.sandbox(&sandbox));
+            assert_helps(command);
+            // Once more by a thread that is in it already.
+            sandbox.carry(1).unwrap();
+            assert_helps(command);
         }
         Err(SandboxError::Missing(missing)) => skip(&this_test(), missing),
         Err(error) => panic!("{error}"),
