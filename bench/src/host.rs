@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use offspring::ProcessCtx;
 use offspring::cgroup::Place;
-use offspring::policy::{Arguments, Grant, Limits, Policy, Sandbox};
+use offspring::policy::{Arguments, Grant, GrantGroup, Group, Limits, Policy, Sandbox};
 use offspring::request::StdioKind;
 use offspring_spawn::Resource;
 use tokio::runtime::{Builder, Runtime};
@@ -155,14 +155,14 @@ pub fn context(program: &Path, place: Option<&Arc<Place>>) -> Result<ProcessCtx>
 /// The grant of the program that is measured.
 pub const PROGRAM: &str = "program";
 
-/// What the guest may start. `policed` uses every kind of rule that there is, and has
-/// the sandbox that a grant has by itself.
+/// What the guest may start. `policed` uses every kind of rule that there is, has the
+/// sandbox that a grant has by itself, and a group where this machine has cgroups.
 fn policy(program: &Path) -> Result<Policy> {
     let piped = [StdioKind::Null, StdioKind::Piped, StdioKind::Pipe];
     let any = |name, path: &Path| Grant::new(name, path).arguments(Arguments::Any).stdio(piped);
     // What it is measured against has no sandbox either.
     let bare = |name, path: &Path| any(name, path).sandbox(Sandbox::none());
-    let policed = any("policed", program)
+    let mut policed = any("policed", program)
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", "/nonexistent")
         .env_inherit("TERM")
@@ -172,11 +172,20 @@ fn policy(program: &Path) -> Result<Policy> {
         .rlimit(Resource::Nofile, 1024)
         .rlimit(Resource::Nproc, 4096)
         .deadline(Duration::from_secs(60));
+    let mut groups = Vec::new();
+    if Place::find().is_ok() {
+        policed = policed.group(GrantGroup::Named("policed".to_owned()));
+        groups.push(Group::new("policed"));
+    }
     // What a guest can do, not what it may.
     let limits = Limits { max_children: 20_000, spawns_per_second: u32::MAX, ..Limits::default() };
-    Ok(Policy::new()
+    let words = |grant: Grant| {
+        Ok::<_, anyhow::Error>(grant.env_allow("LANG".parse()?).env_allow("CHOSEN".parse()?))
+    };
+    let policy = groups.into_iter().try_fold(Policy::new(), Policy::group)?;
+    Ok(policy
         .limits(limits)
-        .grant(bare(PROGRAM, program))?
+        .grant(words(bare(PROGRAM, program))?)?
         .grant(policed)?
         .grant(bare("writer", Path::new("/usr/bin/head")))?
         .grant(bare("filter", Path::new("/bin/cat")))?)

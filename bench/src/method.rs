@@ -29,10 +29,13 @@ pub enum Method {
     Lane,
     /// The same in a host that gives each child a cgroup of its own.
     Grouped,
-    /// The same under a policy with every kind of rule, in a sandbox.
+    /// A guest that uses all its words, under a policy with every kind of rule, in a
+    /// sandbox and in a group.
     Policed,
-    /// The same by a lane, which has given up what it can for the child.
+    /// The same by a lane.
     PolicedLane,
+    /// The same command under a policy that only names the program.
+    Unpoliced,
     /// `posix_spawn` of the C library.
     PosixSpawn,
     /// `std::process::Command`.
@@ -84,6 +87,7 @@ impl Method {
             Method::Policed | Method::PolicedLane => {
                 guest(directory, program, GuestWork::Policed, self.how()?)?
             }
+            Method::Unpoliced => guest(directory, program, GuestWork::Unpoliced, self.how()?)?,
             Method::Embedder => {
                 let context = host::context(&program.path, None)?;
                 let request = Request { program: host::PROGRAM.into(), args, ..Request::default() };

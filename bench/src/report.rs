@@ -76,6 +76,9 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let apart = |work, one, other| samples.ratio_of_rounds(plain(work, one), plain(work, other));
     let call = samples.spread(plain(Work::Call, M::Guest)).map(|spread| spread.scaled(0.001));
     let threads = |method| samples.threads(tiny(Condition::Threads, method));
+    let both = |one, other| {
+        samples.both_threads(tiny(Condition::Threads, one), tiny(Condition::Threads, other))
+    };
     let many = Condition::Descriptors(10_000);
     let growth = |of: &dyn Fn(u32) -> Sample| samples.ratio_of_rounds(of(10_000), of(10));
     let crowded = growth(&|count| tiny(Condition::Children(count), M::Guest));
@@ -85,8 +88,8 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("guest_over_floor", "latency", turns(M::Guest, M::Floor)),
         ("embedder_over_std", "latency", turns(M::Embedder, M::Std)),
         ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
-        ("full_policy_over_bare", "latency", turns(M::Policed, M::Guest)),
-        ("full_policy_by_lane_over_bare", "latency", turns(M::PolicedLane, M::Guest)),
+        ("full_policy_over_bare", "latency", turns(M::Policed, M::Unpoliced)),
+        ("full_policy_by_lane_over_bare", "latency", turns(M::PolicedLane, M::Unpoliced)),
         ("lane_over_inline", "latency", turns(M::Lane, M::Guest)),
         ("lane_runs_over_inline", "latency", beside(Work::Start, M::Lane, M::Guest)),
         ("lane_holds_over_inline", "time", beside(Work::Held, M::Lane, M::Guest)),
@@ -99,6 +102,8 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("native_wake_10k_over_10", "latency", woken(M::Floor)),
         ("threads_2_over_1", "throughput", threads(M::Guest)),
         ("engine_threads_2_over_1", "throughput", threads(M::Engine)),
+        ("two_threads_over_tokio", "throughput", both(M::Guest, M::Tokio)),
+        ("engine_two_threads_over_tokio", "throughput", both(M::Engine, M::Tokio)),
         ("stdout_over_native", "throughput", speed(Work::Stdout, M::Guest, M::Std)),
         ("stdout_over_tokio", "throughput", apart(Work::Stdout, M::Tokio, M::Guest)),
         ("guest_over_tokio", "latency", apart(Work::Tiny, M::Guest, M::Tokio)),

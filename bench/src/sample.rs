@@ -91,7 +91,7 @@ impl Scene {
                 ];
                 match (work, condition) {
                     (Work::Tiny, Condition::Small) => {
-                        methods.extend([M::Policed, M::PolicedLane, M::Lane]);
+                        methods.extend([M::Unpoliced, M::Policed, M::PolicedLane, M::Lane]);
                         if Place::find().is_ok() {
                             methods.push(M::Grouped);
                         }
@@ -187,6 +187,23 @@ impl Samples {
             [alone, both] => Some(2.0 * alone as f64 / both as f64),
             _ => None,
         });
+        spread(ratios.collect(), 25)
+    }
+
+    /// How much more two threads do in one way than two in another, which were measured
+    /// in different processes.
+    pub fn both_threads(&self, one: Sample, other: Sample) -> Option<Spread> {
+        let both = |sample| {
+            let blocks = self.0.get(&sample).into_iter().flatten();
+            let mut rounds: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+            for block in blocks.filter(|block| block.figures.len() == 2) {
+                rounds.entry(block.round).or_default().push(block.figures[1]);
+            }
+            rounds
+        };
+        let (ones, others) = (both(one), both(other));
+        let ratios =
+            ones.iter().filter_map(|(round, one)| Some(median(others.get(round)?)? / median(one)?));
         spread(ratios.collect(), 25)
     }
 

@@ -9,7 +9,7 @@ use wasmtime_wasi::FsPerms;
 
 use crate::apart::{Apart, Separation};
 use crate::audit::Audit;
-use crate::cgroup::{Groups, Place};
+use crate::cgroup::{Groups, Place, Spares};
 use crate::checked::CheckedPolicy;
 use crate::children::Children;
 use crate::error::BuildError;
@@ -41,6 +41,8 @@ pub struct ProcessCtx {
     pub(crate) pipes: Room,
     pub(crate) watched: Quota,
     pub(crate) place: Option<Arc<Place>>,
+    /// Cgroups in that place for children to come.
+    pub(crate) spares: Arc<Spares>,
     pub(crate) command_bytes: Quota,
     pub(crate) spawns: Rate,
     pub(crate) recorder: Arc<Recorder>,
@@ -262,6 +264,7 @@ impl ProcessCtxBuilder {
             watched: Quota::new(watch::MAX),
             // A fork would remove what is its parent's, or leave its own.
             place: self.place.filter(|_| policy.get_forks().is_none()),
+            spares: Arc::default(),
             recorder: Arc::new(Recorder::new(name, names, self.audit)),
             forks,
             command_bytes: Quota::new(held_bytes(limits.max_argument_bytes)),

@@ -85,11 +85,11 @@ impl ProcessCtx {
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
         let tree = match self.groups.leaf(&plan.group, command.group.as_ref())? {
-            None => place.map(|place| place.create()).transpose()?.map(Leaf::alone),
+            None => place.map(|place| Leaf::in_place(place, &self.spares)).transpose()?,
             leaf => leaf,
         };
-        if let Some(tree) = &tree {
-            engine.cgroup(tree.owned.cgroup());
+        if let Some(cgroup) = tree.as_ref().and_then(Leaf::cgroup) {
+            engine.cgroup(cgroup);
         }
         let is_marked = tree.is_none() && !plan.detach && !plan.limits(Resource::Locks);
         let mark = if is_marked { Mark::new() } else { None };

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use offspring_spawn::{Errno, ExitStatus, Mark, Signal, Slot, SpawnAbort, SpawnError, Stage};
+use offspring_spawn::{
+    Cgroup, Errno, ExitStatus, Mark, Signal, Slot, SpawnAbort, SpawnError, Stage,
+};
 
 use crate::cgroup::{Leaf, Node};
 use crate::child::{Cause, Exit};
@@ -293,7 +295,7 @@ impl ChildProcess {
         if !child.is_ours() {
             return Err(Errno::CHILD.into());
         }
-        let tree = self.tree.as_ref().map(|tree| tree.owned.cgroup().kill());
+        let tree = self.tree.as_ref().map(Leaf::kill);
         child.kill()?;
         self.mark.as_ref().map_or(Ok(()), |mark| mark.kill(child.as_fd()))?;
         // After the process itself, whose own error tells more.
@@ -303,7 +305,7 @@ impl ChildProcess {
     /// Whether the kernel killed it, or what it has started, because the memory
     /// of its group was out. The kernel counts before it kills.
     fn was_out_of_memory(&self) -> bool {
-        let events = self.tree.as_ref().map(|tree| tree.owned.cgroup().memory_events());
+        let events = self.tree.as_ref().and_then(Leaf::cgroup).map(Cgroup::memory_events);
         events.is_some_and(|events| events.is_ok_and(|events| events.oom_kill > 0))
     }
 

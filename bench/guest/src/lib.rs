@@ -37,7 +37,8 @@ impl bindings::Guest for Measurer {
 fn do_once(work: Work, args: &[String]) -> io::Result<Option<Instant>> {
     match work {
         Work::Spawn => succeed(program("program").args(args)).map(|()| None),
-        Work::Policed => succeed(&mut policed()).map(|()| None),
+        Work::Policed => succeed(&mut eloquent("policed")).map(|()| None),
+        Work::Unpoliced => succeed(&mut eloquent("program")).map(|()| None),
         Work::Start => {
             let mut child = program("program").args(args).spawn()?;
             let started = Instant::now();
@@ -85,8 +86,8 @@ fn program(name: &str) -> Command {
 }
 
 /// A command that the policy has something to say about in every respect.
-fn policed() -> Command {
-    let mut command = program("policed");
+fn eloquent(name: &str) -> Command {
+    let mut command = program(name);
     command.args(["one", "two", "three"]).env("CHOSEN", "value").env("LANG", "C.UTF-8");
     command.deadline(Duration::from_secs(60));
     command

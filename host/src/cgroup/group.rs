@@ -7,6 +7,7 @@ use offspring_spawn::{CgroupError, CgroupEvents, MemoryEventsFile};
 use tokio::io::Interest;
 use wasmtime_wasi_io::poll::Pollable;
 
+use super::leaf::{Leaf, Spares};
 use super::owned::OwnedCgroup;
 use crate::policy::is_group_name;
 use crate::quota::{Quota, Share};
@@ -21,6 +22,8 @@ pub struct Cgroup(Arc<Node>);
 #[derive(Debug)]
 pub(crate) struct Node {
     owned: Arc<OwnedCgroup>,
+    /// For children to come.
+    spares: Arc<Spares>,
     /// `None` for one that the host has made.
     above: Option<Arc<Node>>,
     /// The group of the policy that it is, or lies beneath.
@@ -50,15 +53,29 @@ impl Node {
     /// A cgroup that the host has made for this group of the policy.
     pub(super) fn granted(owned: OwnedCgroup, name: &str) -> Node {
         let owned = Arc::new(owned);
-        Node { owned, above: None, granted: name.to_owned(), depth: 0, _share: None }
+        let spares = Arc::default();
+        Node { owned, spares, above: None, granted: name.to_owned(), depth: 0, _share: None }
     }
 
     pub(crate) fn cgroup(&self) -> &offspring_spawn::Cgroup {
         self.owned.cgroup()
     }
 
+    /// Kills every process in it and beneath it.
+    ///
+    /// # Errors
+    /// Those of the engine's `Cgroup::kill`.
+    pub(crate) fn kill(&self) -> Result<(), CgroupError> {
+        Leaf::note_kill();
+        self.cgroup().kill()
+    }
+
     pub(super) fn owned(&self) -> &Arc<OwnedCgroup> {
         &self.owned
+    }
+
+    pub(super) fn spares(&self) -> &Arc<Spares> {
+        &self.spares
     }
 
     /// The group of the policy that it is, or lies beneath.
@@ -116,6 +133,7 @@ impl Cgroup {
         owned.open_up();
         Ok(Cgroup(Arc::new(Node {
             owned: Arc::new(owned),
+            spares: Arc::default(),
             above: Some(Arc::clone(&self.0)),
             granted: self.0.granted.clone(),
             depth,
@@ -157,7 +175,7 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         // Removed when nothing in it is held any more; killed now.
         if self.is_guests() && self.0.owned.is_ours() {
-            let _ = self.0.cgroup().kill();
+            let _ = self.0.kill();
         }
     }
 }

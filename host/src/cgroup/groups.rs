@@ -9,6 +9,7 @@ use offspring_spawn::{Device, IoMax, Setting};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, major, minor, openat};
 
 use super::group::Node;
+use super::leaf::{Leaf, Spares};
 use super::owned::OwnedCgroup;
 use super::place::Place;
 use crate::error::BuildError;
@@ -24,24 +25,11 @@ pub(crate) struct Groups {
     /// asks for one, or none can be had.
     own: Option<Arc<OwnedCgroup>>,
     granted: BTreeMap<String, Arc<Node>>,
+    /// For children that are in no group.
+    spares: Arc<Spares>,
     /// How many the guest may make.
     pub(crate) quota: Quota,
     next: AtomicU64,
-}
-
-/// The cgroup of one child.
-#[derive(Debug)]
-pub(crate) struct Leaf {
-    pub(crate) owned: OwnedCgroup,
-    /// The group that it lies in, if it has a name.
-    pub(crate) group: Option<Arc<Node>>,
-}
-
-impl Leaf {
-    /// One that lies in no group.
-    pub(crate) fn alone(owned: OwnedCgroup) -> Leaf {
-        Leaf { owned, group: None }
-    }
 }
 
 impl Groups {
@@ -53,6 +41,7 @@ impl Groups {
         let mut groups = Groups {
             own: None,
             granted: BTreeMap::new(),
+            spares: Arc::default(),
             quota: Quota::new(policy.get_limits().max_groups),
             next: AtomicU64::new(0),
         };
@@ -100,20 +89,15 @@ impl Groups {
             PlanGroup::Guest => chosen,
         };
         let parent = match (plan, group) {
-            (_, Some(group)) => Some(group.owned()),
-            (PlanGroup::Own, None) => self.own.as_ref(),
+            (_, Some(group)) => Some((group.owned(), group.spares())),
+            (PlanGroup::Own, None) => self.own.as_ref().map(|own| (own, &self.spares)),
             // Preferred, and not to be had.
             (PlanGroup::None | PlanGroup::Granted(_) | PlanGroup::Guest, None) => None,
         };
-        let Some(parent) = parent else {
+        let Some((parent, spares)) = parent else {
             return Ok(None);
         };
-        // It would be born frozen, and the spawn would not come back.
-        if group.is_some_and(|group| group.is_frozen()) {
-            return Err(LaunchError::Frozen);
-        }
-        let owned = OwnedCgroup::for_child(parent, &self.next)?;
-        Ok(Some(Leaf { owned, group: group.cloned() }))
+        Leaf::within(parent, spares, &self.next, group).map(Some)
     }
 }
 

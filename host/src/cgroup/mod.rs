@@ -8,6 +8,7 @@
 mod controllers;
 mod group;
 mod groups;
+mod leaf;
 mod made;
 mod owned;
 mod place;
@@ -18,7 +19,8 @@ mod tests;
 pub use controllers::{Controllers, LEAF, Lack};
 pub use group::Cgroup;
 pub(crate) use group::{Node, NotMade};
-pub(crate) use groups::{Groups, Leaf};
+pub(crate) use groups::Groups;
+pub(crate) use leaf::{Leaf, Spares};
 pub(crate) use made::remove_all;
 pub use owned::OwnedCgroup;
 pub use place::{NoPlace, Place};

@@ -62,22 +62,6 @@ impl OwnedCgroup {
         OwnedCgroup::create(&parent.cgroup, name, within)
     }
 
-    /// Makes a cgroup in another for one child, under a name that nobody else
-    /// has.
-    pub(super) fn for_child(
-        parent: &Arc<OwnedCgroup>,
-        next: &AtomicU64,
-    ) -> Result<OwnedCgroup, CgroupError> {
-        loop {
-            let made = OwnedCgroup::within(parent, numbered("child", next));
-            match made {
-                // Left by a process that was killed, which had our number.
-                Err(error) if error.kind() == CgroupErrorKind::Exists => {}
-                made => return made,
-            }
-        }
-    }
-
     fn create(parent: &Cgroup, name: String, within: Within) -> Result<OwnedCgroup, CgroupError> {
         let cgroup = parent.create(&name)?;
         made::add(parent, &name);

@@ -81,7 +81,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use wasmtime_wasi::WasiCtxBuilder;
 
-use crate::cgroup::Node;
+use crate::cgroup::{Leaf, Node};
 use crate::child::{Child, Origin};
 use crate::ctx::ProcessCtx;
 use crate::held::Narrowed;
@@ -177,8 +177,8 @@ impl ProcessCtx {
             _ => NotForked::Frozen,
         })?;
         let mut fork = Fork::new();
-        if let Some(leaf) = &leaf {
-            fork.cgroup(leaf.owned.cgroup());
+        if let Some(cgroup) = leaf.as_ref().and_then(Leaf::cgroup) {
+            fork.cgroup(cgroup);
         }
         fork.exit_signal(wanted.exit_signal).parent_death_signal(Some(Signal::KILL));
         if let Some(after) = wanted.deadline {

@@ -163,7 +163,7 @@ impl cgroup::HostCgroup for ProcessCtxView<'_> {
     fn kill(&mut self, this: Resource<Cgroup>) -> Result<()> {
         let node = self.table.get(&this)?.node();
         self.ctx.children.note_killed(node);
-        node.cgroup().kill().map_err(cgroup_error)
+        node.kill().map_err(cgroup_error)
     }
 
     fn freeze(&mut self, this: Resource<Cgroup>) -> Result<()> {

@@ -1,12 +1,10 @@
 //! What happens in a cgroup, to be waited for.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 
 use super::file::value_of;
 use super::{Cgroup, CgroupError};
@@ -162,20 +160,18 @@ macro_rules! descriptors {
 
 descriptors!(CgroupEvents, MemoryEventsFile);
 
-/// Reads an open file from its beginning.
+/// Reads an open file from its beginning, wherever others have read to. The kernel
+/// makes these files in one piece, and they are much shorter than this.
 fn read_again(fd: &OwnedFd) -> Result<String, Errno> {
-    // A copy of the descriptor shares its position, and what poll knows of it.
-    let read = || {
-        let mut file = File::from(fd.try_clone()?);
-        file.rewind()?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        Ok(text)
+    let mut buffer = [0; 1024];
+    let length = loop {
+        match pread(fd, &mut buffer, 0) {
+            Err(Errno::INTR) => {}
+            length => break length?,
+        }
     };
-    read().map_err(|error: std::io::Error| match error.kind() {
-        ErrorKind::InvalidData => Errno::IO,
-        _ => Errno::from_io_error(&error).unwrap_or(Errno::IO),
-    })
+    let text = buffer.get(..length).and_then(|text| str::from_utf8(text).ok());
+    text.map(str::to_owned).ok_or(Errno::IO)
 }
 
 fn state_of(text: &str) -> CgroupState {

@@ -49,7 +49,8 @@ pub(super) fn set(orders: &Orders<'_>) -> Result<(), SpawnError> {
     if let Some(signal) = attributes.parent_death_signal {
         set_parent_death_signal(signal.as_raw(), orders)?;
     }
-    if attributes.no_new_privileges {
+    // What carries it has given that up already.
+    if attributes.no_new_privileges && orders.key.is_none() {
         let args = [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0];
         call(Stage::NoNewPrivileges, nr::PRCTL, args)?;
     }
