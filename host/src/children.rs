@@ -87,6 +87,10 @@ impl Children {
     pub fn shut_down(&self) {
         let mut state = self.state();
         state.closed = true;
+        if state.live.is_empty() {
+            // As most forks end: not even the time is asked for.
+            return;
+        }
         let live = state.processes();
         for place in state.live.values() {
             if let Place::Released(release) = place {

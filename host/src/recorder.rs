@@ -1,6 +1,6 @@
 //! Telling the host what a guest does: its log, and its audit sink.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -47,7 +47,7 @@ impl Recorder {
             rate: Rate::new(A_SECOND, AT_ONCE),
             omitted: AtomicU64::new(0),
             children: AtomicU64::new(0),
-            fork: Mutex::default(),
+            fork: Mutex::new(String::with_capacity(16)),
         }
     }
 
@@ -83,7 +83,8 @@ impl Recorder {
         if !fork.is_empty() {
             fork.push('.');
         }
-        fork.push_str(&number.to_string());
+        // Without another allocation, for each of which the child would copy a page.
+        let _ = write!(fork, "{number}");
         self.children.store(0, Ordering::Relaxed);
         // What was not told its parent tells.
         self.omitted.store(0, Ordering::Relaxed);

@@ -29,13 +29,14 @@ use super::thread;
 /// The size of a huge page.
 const HUGE: usize = 2 << 20;
 
-/// Moves the code of this program to huge pages, so that forks take less: a child does
-/// not have to find it again. Returns how many bytes of code were moved.
+/// Moves the code and the constants of this program to huge pages, so that forks take
+/// less: a child does not have to find them again. Returns how many bytes were moved.
 ///
-/// These are the process's own and its forks': as much memory as the program has code. It
-/// takes some milliseconds, so it is for a process that forks dozens of times. Debuggers find
-/// everything as before; profilers that look into `/proc/PID/maps` no longer see
-/// which file that code is from.
+/// These are the process's own and its forks': as much memory as the program has of both.
+/// Only pages that hold nothing else are moved, which are all of them in a program that is
+/// linked with `-z max-page-size=2097152`. It takes some milliseconds, so it is for a
+/// process that forks dozens of times. Debuggers find everything as before; profilers that
+/// look into `/proc/PID/maps` no longer see which file that code is from.
 ///
 /// Nothing is moved, and 0 returned, where the kernel has no huge pages left or none at
 /// all (`never` in `/sys/kernel/mm/transparent_hugepage/enabled`), where it does not
@@ -55,44 +56,43 @@ pub fn prefer_huge_code() -> io::Result<usize> {
         return Ok(0);
     }
     let maps = fs::read_to_string("/proc/self/maps")?;
-    let here = prefer_huge_code as *const () as usize;
-    let Some(code) = mapping(&maps, here) else {
-        return Ok(0);
-    };
-    let code = code.start.next_multiple_of(HUGE)..code.end / HUGE * HUGE;
-    if code.is_empty() {
-        return Ok(0);
+    let mut moved = 0;
+    for Part { range, area, is_code } in parts(&maps, prefer_huge_code as *const () as usize) {
+        let copy = Copy::of(&range, &area)?;
+        if !copy.is_huge()? || !copy.protect(is_code)? {
+            break;
+        }
+        copy.take_place(&area)?;
+        moved += area.len();
     }
-    let copy = Copy::of(&code)?;
-    if !copy.is_huge()? || !copy.make_executable()? {
-        return Ok(0);
-    }
-    copy.take_place(&code)?;
-    Ok(code.len())
+    Ok(moved)
 }
 
 /// A copy of code, which is unmapped when dropped.
 struct Copy {
     /// With room for the beginning of a huge page in it.
     all: Range<usize>,
-    /// What is copied.
+    /// What is to take the place of the code.
     code: Range<usize>,
 }
 
 impl Copy {
-    fn of(code: &Range<usize>) -> Result<Copy, Errno> {
-        let size = code.len() + HUGE;
+    /// Copies what is mapped of the area.
+    fn of(mapped: &Range<usize>, area: &Range<usize>) -> Result<Copy, Errno> {
+        let size = area.len() + HUGE;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let all = unsafe { mmap_anonymous(ptr::null_mut(), size, access, MapFlags::PRIVATE) }?;
         let start = all.addr().next_multiple_of(HUGE);
-        let copy = Copy { all: all.addr()..all.addr() + size, code: start..start + code.len() };
+        let copy = Copy { all: all.addr()..all.addr() + size, code: start..start + area.len() };
         // SAFETY: it changes by what pages the mapping is backed, which is ours.
-        unsafe { madvise(copy.at(start), code.len(), Advice::LinuxHugepage) }?;
-        let from = ptr::with_exposed_provenance::<u8>(code.start);
+        unsafe { madvise(copy.at(start), area.len(), Advice::LinuxHugepage) }?;
+        let source = mapped.start.max(area.start)..mapped.end.min(area.end);
+        let from = ptr::with_exposed_provenance::<u8>(source.start);
+        let to = copy.at(start + (source.start - area.start)).cast();
         // SAFETY: the code is mapped to be read, as the kernel has just said, and
         // nothing is there that could unmap it; the copy is as large, and is elsewhere.
-        unsafe { ptr::copy_nonoverlapping(from, copy.at(start).cast(), code.len()) };
+        unsafe { ptr::copy_nonoverlapping(from, to, source.len()) };
         Ok(copy)
     }
 
@@ -101,9 +101,11 @@ impl Copy {
         Ok(huge_bytes(&fs::read_to_string("/proc/self/smaps")?, self.code.start) >= self.code.len())
     }
 
-    /// Whether it may be executed: some systems let nothing be that was written.
-    fn make_executable(&self) -> Result<bool, Errno> {
-        let access = MprotectFlags::READ | MprotectFlags::EXEC;
+    /// Makes it what the code is, if it may be executed: some systems let nothing be
+    /// that was written.
+    fn protect(&self, is_code: bool) -> Result<bool, Errno> {
+        let mut access = MprotectFlags::READ;
+        access.set(MprotectFlags::EXEC, is_code);
         // SAFETY: nothing refers to the mapping but this.
         match unsafe { mprotect(self.at(self.code.start), self.code.len(), access) } {
             Ok(()) => Ok(true),
@@ -133,16 +135,59 @@ impl Drop for Copy {
     }
 }
 
-/// The mapping of a file that has this address and is executed.
+/// What is moved.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    /// Where it is mapped.
+    range: Range<usize>,
+    /// The huge pages that take its place.
+    area: Range<usize>,
+    is_code: bool,
+}
+
+/// The code, and the constants, of the file of which this address is the code. What is
+/// smaller than half of the pages that it would take is none.
 ///
 /// `7f0000000000-7f0000010000 r-xp 00001000 fe:00 1044    /usr/lib/libc.so.6`
-fn mapping(maps: &str, address: usize) -> Option<Range<usize>> {
-    maps.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let range = range(words.next()?)?;
-        let is_code = words.next()? == "r-xp" && words.nth(3)?.starts_with('/');
-        (is_code && range.contains(&address)).then_some(range)
-    })
+fn parts(maps: &str, address: usize) -> Vec<Part> {
+    let mapped: Vec<(Range<usize>, &str, &str)> = maps
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let range = range(words.next()?)?;
+            Some((range, words.next()?, line.splitn(6, ' ').nth(5)?.trim_start()))
+        })
+        .collect();
+    let file = mapped.iter().find(|(range, access, file)| {
+        *access == "r-xp" && file.starts_with('/') && range.contains(&address)
+    });
+    let Some((_, _, file)) = file else {
+        return Vec::new();
+    };
+    let is_part = |(_, access, of): &(Range<usize>, &str, &str)| {
+        of == file && ["r-xp", "r--p"].contains(access)
+    };
+    let mut parts = Vec::new();
+    for (index, (range, access, _)) in mapped.iter().enumerate().filter(|(_, it)| is_part(it)) {
+        let before = index.checked_sub(1).map_or(0, |before| mapped[before].0.end);
+        let behind = mapped.get(index + 1).map_or(usize::MAX, |behind| behind.0.start);
+        let area = area(range, before, behind);
+        if area.len() <= range.len() * 2 && !area.is_empty() {
+            parts.push(Part { range: range.clone(), area, is_code: *access == "r-xp" });
+        }
+    }
+    // Where code cannot be moved, nothing is.
+    parts.sort_by_key(|part| !part.is_code);
+    parts
+}
+
+/// The huge pages of this mapping: all that have a part in it, as far as nothing else
+/// has. A linker leaves room for that if it is told of pages that large.
+fn area(range: &Range<usize>, before: usize, behind: usize) -> Range<usize> {
+    let (down, up) = (range.start / HUGE * HUGE, range.end.next_multiple_of(HUGE));
+    let start = if down >= before { down } else { range.start.next_multiple_of(HUGE) };
+    let end = if up <= behind { up } else { range.end / HUGE * HUGE };
+    start..end.max(start)
 }
 
 /// How much of the mapping that has this address is in huge pages.
@@ -184,11 +229,32 @@ AnonHugePages:      2048 kB
 ";
 
     #[test]
-    fn only_code_of_files() {
-        assert_eq!(mapping(SMAPS, 0x55d0_a001_0123), Some(0x55d0_a001_0000..0x55d0_a002_0000));
-        for other in [0x55d0_a000_0123, 0x55d0_a002_0000, 0x55d0_b000_0000, 0x55d0_c000_0000] {
-            assert_eq!(mapping(SMAPS, other), None);
+    fn code_of_files() {
+        let maps = "\
+400000-a10000 r--p 00000000 fe:00 7                          /usr/bin/a b
+a10000-1230000 r-xp 00610000 fe:00 7                          /usr/bin/a b
+1450000-1480000 r--p 00650000 fe:00 7                         /usr/bin/a b
+1490000-14a0000 rw-p 00680000 fe:00 7                         /usr/bin/a b
+2000000-4000000 r-xp 00000000 fe:00 8                         /usr/lib/b.so
+6000000-8000000 r-xp 00000000 00:00 0
+";
+        let constants =
+            Part { range: 0x40_0000..0xa1_0000, area: 0x40_0000..0xa0_0000, is_code: false };
+        let code =
+            Part { range: 0xa1_0000..0x123_0000, area: 0xc0_0000..0x140_0000, is_code: true };
+        assert_eq!(parts(maps, 0xa1_0123), [code, constants]);
+        for other in [0x40_0123, 0x123_0000, 0x145_0000, 0x600_0000] {
+            assert_eq!(parts(maps, other), []);
         }
+    }
+
+    #[test]
+    fn only_pages_without_anything_else() {
+        let all = 0x5a_0000..0x125_0000;
+        assert_eq!(area(&all, 0x40_0000, 0x140_0000), 0x40_0000..0x140_0000);
+        assert_eq!(area(&all, 0x40_1000, 0x13f_f000), 0x60_0000..0x120_0000);
+        assert!(area(&(0x21_0000..0x23_0000), 0x20_1000, usize::MAX).is_empty());
+        assert!(area(&(0x3f_0000..0x41_0000), 0x20_1000, 0x41_0000).is_empty());
     }
 
     #[test]

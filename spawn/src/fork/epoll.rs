@@ -8,13 +8,12 @@
 //!
 //! # Safety
 //!
-//! System calls are made with plain numbers.
+//! System calls are made with plain numbers, and with the address of one that is written to.
 
 #![expect(unsafe_code, reason = "kcmp, and dup3 over a descriptor that is not owned here")]
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, OFlags, fstat};
@@ -117,6 +116,8 @@ impl Epolls {
                 replace(*number, &instance.new)?;
             }
         }
+        let instances = self.instances.into_iter().map(|instance| instance.new);
+        self.eventfds.into_iter().map(|(_, new)| new).chain(instances).for_each(close);
         Ok(())
     }
 }
@@ -135,22 +136,33 @@ impl Registration {
 }
 
 /// What the kernel says of a descriptor, in few reads: it is made anew for each.
-fn fdinfo(number: RawFd) -> Result<String, ForkError> {
+fn fdinfo(number: RawFd) -> Result<Text, ForkError> {
     let path = format!("/proc/self/fdinfo/{number}");
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(proc_error)?;
-    let mut text = Vec::with_capacity(4096);
+    let (mut text, mut length) = (Text::new(), 0);
     loop {
-        text.reserve(1024);
-        let read = retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut text)));
-        if read.map_err(proc_error)? == 0 {
-            return String::from_utf8(text).map_err(|_| proc_error(Errno::ILSEQ));
+        text.resize(length + SPACE, 0);
+        let read = retry_on_intr(|| rustix::io::read(&file, &mut text[length..]));
+        match read.map_err(proc_error)? {
+            0 => break,
+            read => length += read,
         }
     }
+    text.truncate(length);
+    Ok(text)
 }
 
-fn parse_epoll(text: &str) -> Vec<Registration> {
-    text.lines().filter_map(parse_registration).collect()
+/// As much as the kernel says of most descriptors: not on the heap, see [`Epolls`].
+const SPACE: usize = 512;
+type Text = SmallVec<[u8; 2 * SPACE]>;
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &str> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok())
+}
+
+fn parse_epoll(text: &[u8]) -> impl Iterator<Item = Registration> {
+    lines(text).filter_map(parse_registration)
 }
 
 /// `tfd:        4 events:       19 data:  7f0000000010  pos:0 ino:5ce sdev:a`
@@ -168,10 +180,10 @@ fn parse_registration(line: &str) -> Option<Registration> {
 }
 
 /// The count, as far as a new one can begin with it, and whether reads block.
-fn parse_eventfd(text: &str) -> (u32, EventfdFlags) {
+fn parse_eventfd(text: &[u8]) -> (u32, EventfdFlags) {
     const NONBLOCK: u32 = 0o4000;
     let value = |key: &str, radix| {
-        let value = text.lines().find_map(|line| line.strip_prefix(key));
+        let value = lines(text).find_map(|line| line.strip_prefix(key));
         value.and_then(|value| u64::from_str_radix(value.trim(), radix).ok()).unwrap_or(0)
     };
     let count = u32::try_from(value("eventfd-count:", 16)).unwrap_or(u32::MAX);
@@ -180,6 +192,17 @@ fn parse_eventfd(text: &str) -> (u32, EventfdFlags) {
     flags.set(EventfdFlags::NONBLOCK, open & NONBLOCK != 0);
     flags.set(EventfdFlags::SEMAPHORE, value("eventfd-semaphore:", 10) == 1);
     (count, flags)
+}
+
+/// Whether it is an epoll instance, as the kernel says since Linux 6.9: an older one
+/// denies it of all.
+pub(super) fn is_epoll(number: RawFd) -> bool {
+    /// `EPIOCGPARAMS`, which only epoll instances have. Its answer is of no use here.
+    const GET_PARAMETERS: usize = 0x8008_8a02;
+    let mut parameters = 0_u64;
+    let args = [word(number), GET_PARAMETERS, &raw mut parameters as usize, 0, 0];
+    // SAFETY: the kernel writes eight bytes to ours.
+    sys::result(unsafe { sys::call(nr::IOCTL, args) }).is_ok()
 }
 
 fn is_same_file(one: RawFd, other: RawFd) -> Result<bool, Unforkable> {
@@ -200,14 +223,20 @@ fn replace(number: RawFd, new: &OwnedFd) -> Result<(), Errno> {
     sys::result(answer).map(drop)
 }
 
+/// Closes it without the C library, whose code the child would have to find first.
+fn close(fd: OwnedFd) {
+    // SAFETY: the argument is a number, of a descriptor that is nobody's any more.
+    unsafe { sys::call(nr::CLOSE, [word(fd.into_raw_fd()), 0, 0, 0, 0]) };
+}
+
 fn word(fd: RawFd) -> usize {
     fd.unsigned_abs() as usize
 }
 
 /// A descriptor of this process, by its number.
 pub(super) fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the number was listed, and nothing else runs that could close it
-    // before the fork is done. Were it closed, the kernel would say so.
+    // SAFETY: it is used for questions only, and nothing else runs that could close it
+    // before the fork is done. Where nothing is open, the kernel says so.
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
@@ -217,20 +246,20 @@ mod tests {
 
     #[test]
     fn registrations() {
-        let text = "pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t1057\n\
+        let text = b"pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t1057\n\
                     tfd:        5 events: 8000201d data: ffffffffffffffff  pos:0 ino:421 sdev:f\n\
                     tfd:       12 events:       19 data:     55d0e8c0aa00  pos:9 ino:421 sdev:f\n";
         let first = Registration { fd: 5, events: 0x8000_201d, data: u64::MAX, inode: 0x421 };
         let second = Registration { fd: 12, events: 0x19, data: 0x55d0_e8c0_aa00, inode: 0x421 };
-        assert_eq!(parse_epoll(text), [first, second]);
+        assert!(parse_epoll(text).eq([first, second]));
     }
 
     #[test]
     fn eventfds() {
-        let text = "pos:\t0\nflags:\t02004002\neventfd-count:               1f\neventfd-id: 3\n";
+        let text = b"pos:\t0\nflags:\t02004002\neventfd-count:               1f\neventfd-id: 3\n";
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         assert_eq!(parse_eventfd(text), (31, flags));
-        let text = "flags:\t02\neventfd-count: ffffffffffff\neventfd-semaphore: 1\n";
+        let text = b"flags:\t02\neventfd-count: ffffffffffff\neventfd-semaphore: 1\n";
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::SEMAPHORE;
         assert_eq!(parse_eventfd(text), (u32::MAX, flags));
     }

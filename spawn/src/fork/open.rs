@@ -2,20 +2,26 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::RawFd;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, readlinkat_raw, stat};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, major, readlinkat_raw, stat};
 use rustix::io::Errno;
+use smallvec::SmallVec;
 
-use super::epoll::borrowed;
+use super::epoll::{borrowed, is_epoll};
 use super::error::{ForkError, Unforkable};
 
 /// The numbers of the descriptors that belong to one process only.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Open {
-    pub(super) epolls: Vec<RawFd>,
-    pub(super) eventfds: Vec<RawFd>,
+    pub(super) epolls: SmallVec<[RawFd; 4]>,
+    pub(super) eventfds: SmallVec<[RawFd; 4]>,
 }
+
+/// How many numbers are asked for at once.
+const AT_ONCE: RawFd = 32;
 
 impl Open {
     /// Looks at all that this process has. How many these are the kernel says, since
@@ -23,15 +29,14 @@ impl Open {
     /// several times as long.
     pub(super) fn list() -> Result<Open, ForkError> {
         let known = stat(DIRECTORY).map_err(proc_error)?.st_size;
-        let known = usize::try_from(known).unwrap_or(0);
-        let mut open = Open::default();
-        let mut left = known;
-        for number in (0..).take(known * 2 + 256) {
-            if left == 0 {
-                break;
-            }
-            if open.add(number)? {
-                left -= 1;
+        let known = RawFd::try_from(known).unwrap_or(0);
+        let (mut open, mut left) = (Open::default(), known);
+        for first in (0..known * 2 + 256).step_by(AT_ONCE as usize) {
+            let numbers = first..first + AT_ONCE;
+            if left > 0 && (first == 0 || is_any_open(numbers.clone())) {
+                for number in numbers {
+                    left -= RawFd::from(left > 0 && open.add(number)?);
+                }
             }
         }
         match (known, left) {
@@ -41,6 +46,8 @@ impl Open {
         }
     }
 
+    /// Apart from the other, because it takes much of the stack.
+    #[inline(never)]
     fn list_all() -> Result<Open, ForkError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(DIRECTORY, flags, Mode::empty()).map_err(proc_error)?;
@@ -66,6 +73,10 @@ impl Open {
             Ok(status) if !may_be_of_one_process(&status) => return Ok(true),
             Ok(_) | Err(_) => {}
         }
+        if is_epoll(number) {
+            self.epolls.push(number);
+            return Ok(true);
+        }
         let mut space = [MaybeUninit::uninit(); 64];
         let path = format!("/proc/self/fd/{number}");
         match &*readlinkat_raw(CWD, path, &mut space).map_err(proc_error)?.0 {
@@ -80,15 +91,29 @@ impl Open {
     }
 }
 
+/// Whether any of these numbers is that of a descriptor, in one call instead of one for
+/// each; yes where the kernel does not tell, as for numbers behind `RLIMIT_NOFILE`. One
+/// that was opened as a path only is none.
+fn is_any_open(numbers: Range<RawFd>) -> bool {
+    let mut asked: SmallVec<[PollFd<'_>; AT_ONCE as usize]> = numbers
+        .map(|number| PollFd::from_borrowed_fd(borrowed(number), PollFlags::empty()))
+        .collect();
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let answered = poll(&mut asked, Some(&at_once));
+    answered.is_err() || asked.iter().any(|one| !one.revents().contains(PollFlags::NVAL))
+}
+
 const DIRECTORY: &CStr = c"/proc/self/fd";
 
 /// Whether it may be one of the kernel's own objects, which have no type or are files
-/// without blocks, as those of `/proc` are.
+/// without blocks and on no device, as those of `/proc` are.
 fn may_be_of_one_process(status: &Stat) -> bool {
     use FileType::{BlockDevice, CharacterDevice, Directory, Fifo, Socket, Symlink};
     match FileType::from_raw_mode(status.st_mode) {
         BlockDevice | CharacterDevice | Directory | Fifo | Socket | Symlink => false,
-        FileType::RegularFile => status.st_size == 0 && status.st_blocks == 0,
+        FileType::RegularFile => {
+            status.st_size == 0 && status.st_blocks == 0 && major(status.st_dev) == 0
+        }
         FileType::Unknown => true,
     }
 }
@@ -104,11 +129,13 @@ pub(super) fn proc_error(errno: Errno) -> ForkError {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+
     use std::os::fd::{AsFd, AsRawFd};
 
     use rustix::event::epoll;
     use rustix::event::{EventfdFlags, eventfd};
     use rustix::fs::memfd_create;
+    use smallvec::smallvec;
 
     use super::*;
 
@@ -127,18 +154,22 @@ mod tests {
     fn kinds() {
         let instance = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
         let number = instance.as_raw_fd();
-        assert_eq!(kind(&instance), Open { epolls: vec![number], eventfds: vec![] });
+        assert_eq!(kind(&instance), Open { epolls: smallvec![number], eventfds: smallvec![] });
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
         let number = eventfd.as_raw_fd();
-        assert_eq!(kind(&eventfd), Open { epolls: vec![], eventfds: vec![number] });
+        assert_eq!(kind(&eventfd), Open { epolls: smallvec![], eventfds: smallvec![number] });
         let empty = memfd_create(c"empty", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         assert_eq!(kind(empty), Open::default());
         assert_eq!(kind(reader), Open::default());
         assert_eq!(kind(File::open("/proc/self/status").unwrap()), Open::default());
         assert_eq!(kind(File::open("/").unwrap()), Open::default());
+        // Opened as a path only, which is none to poll.
+        let path = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let path = rustix::io::fcntl_dupfd_cloexec(&path, 300).unwrap();
+        assert_eq!(kind(&path), Open::default());
         // Far from the others.
         let far = rustix::io::fcntl_dupfd_cloexec(&instance, 900).unwrap();
-        assert_eq!(kind(&far).epolls, [far.as_raw_fd()]);
+        assert_eq!(kind(&far).epolls[..], [far.as_raw_fd()]);
     }
 }
