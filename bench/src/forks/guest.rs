@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
+use super::resident::Resident;
 use crate::compiled;
 use crate::state::State;
 
@@ -45,6 +46,11 @@ impl Program {
 
     /// Runs it with these arguments, and returns its exit code.
     pub fn run(&self, args: &[String], pages: Pages) -> Result<u8> {
+        self.run_then(args, pages, || {})
+    }
+
+    /// Runs it, and does this when it has ended, with all that it has still there.
+    fn run_then(&self, args: &[String], pages: Pages, then: impl FnOnce()) -> Result<u8> {
         let limits = Limits { spawns_per_second: u32::MAX, ..Limits::default() };
         let policy = Policy::new().forks(8).limits(limits);
         let process = ProcessCtx::builder().policy(policy).build()?;
@@ -59,7 +65,9 @@ impl Program {
             if pages == Pages::Huge && fork::prefer_huge_pages().is_err() {
                 return 1;
             }
-            match command.wasi_cli_run().call_run(&mut store).await {
+            let ended = command.wasi_cli_run().call_run(&mut store).await;
+            then();
+            match ended {
                 Ok(Ok(())) => 0,
                 Ok(Err(())) => 1,
                 Err(error) => match error.downcast_ref::<I32Exit>() {
@@ -71,11 +79,15 @@ impl Program {
     }
 }
 
-/// Warms a guest up once and lets it fork so often; it prints its own figures.
+/// Warms a guest up once and lets it fork so often; it prints its own figures. Then
+/// prints what the process has in memory.
 pub fn forks(directory: &Path, size: usize, count: usize, pages: Pages) -> Result<()> {
     let program = Program::load(&directory.join(COMPILED))?;
-    let code = program.run(&[size.to_string(), count.to_string()], pages)?;
+    let mut resident = Ok(Resident::default());
+    let args = [size.to_string(), count.to_string()];
+    let code = program.run_then(&args, pages, || resident = Resident::of_this())?;
     ensure!(code == 0, "the guest ended with {code}");
+    println!("resident {}", resident?);
     Ok(())
 }
 

@@ -46,6 +46,6 @@ impl fmt::Display for Target {
             Limit::Least(least) => ("at least", least),
         };
         let met = if self.is_met() { "met" } else { "missed" };
-        write!(f, "{:<28}{:>8.2}   {word} {limit}: {met}", self.name, self.value)
+        write!(f, "{:<36}{:>8.2}   {word} {limit}: {met}", self.name, self.value)
     }
 }
