@@ -104,6 +104,7 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("engine_threads_2_over_1", "throughput", threads(M::Engine)),
         ("two_threads_over_tokio", "throughput", both(M::Guest, M::Tokio)),
         ("engine_two_threads_over_tokio", "throughput", both(M::Engine, M::Tokio)),
+        ("floor_two_threads_over_tokio", "throughput", both(M::Floor, M::Tokio)),
         ("stdout_over_native", "throughput", speed(Work::Stdout, M::Guest, M::Std)),
         ("stdout_over_tokio", "throughput", apart(Work::Stdout, M::Tokio, M::Guest)),
         ("guest_over_tokio", "latency", apart(Work::Tiny, M::Guest, M::Tokio)),
