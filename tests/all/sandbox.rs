@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use offspring::policy::{Grant, Policy, Sandbox};
-use offspring::{BuildError, ProcessCtx, SandboxError};
+use offspring::{BuildError, ProcessCtx, ProcessCtxBuilder, SandboxError};
 use offspring_spawn::{Errno, Part};
 use offspring_tests::*;
 use rustix::process::{Resource, Rlimit, Signal, getppid, kill_process, prlimit};
@@ -20,7 +20,7 @@ use crate::ended::Ended;
 use crate::isolation::{again_as_helper, is_helper, isolated, skip};
 use crate::place::Place;
 use crate::refusal::refuse;
-use crate::run::Run;
+use crate::run::{PATH, Run};
 
 for_each_sandbox_program!(assert_test_exists);
 
@@ -116,6 +116,26 @@ fn sandbox_attack() {
     assert!(ended.stdout.contains("1 passed"), "{ended:?}");
     assert_eq!(fs::read_to_string(place.path("outside/file")).unwrap(), "secret");
     assert!(place.path("inside/rw/new").exists());
+}
+
+/// Threads that are in a sandbox make its children, where the host may have them.
+#[test]
+fn sandbox_carried() {
+    isolated(|| {
+        if !offspring_spawn::Kernel::get().unwrap().has_clone3() {
+            return skip("sandbox_carried", "clone3 is refused");
+        }
+        let carriers = |change: fn(Run) -> Run| {
+            let shell = Grant::permissive("sh", "sh").env("PATH", PATH).sandbox(Sandbox::none());
+            let run = change(Run::new(SANDBOX_CARRIED)).allow(&["cat"]).grant(shell);
+            let printed = run.sync().success().stdout;
+            printed.lines().filter(|line| *line == "offspring-carry").count()
+        };
+        assert_eq!(carriers(|run| run), 1);
+        assert_eq!(carriers(|run| run.process(ProcessCtxBuilder::without_carriers)), 0);
+        // A process that forks has one thread.
+        assert_eq!(carriers(|run| run.policy(Policy::new().forks(1))), 0);
+    });
 }
 
 /// What a script can do in a sandbox of these words.
