@@ -346,8 +346,13 @@ fn children_do_not_look_into_each_other() {
             builder.path(Path::new("/proc"), Access::Read).unwrap().let_through(CallGroup::Ptrace)
         };
         let ways: [&dyn Fn(SandboxBuilder) -> SandboxBuilder; 3] = [&proc, &everything, &tracer];
-        for way in ways {
+        for (number, way) in ways.into_iter().enumerate() {
             let made = shells(way);
+            if !made.parts().any(|part| matches!(part, Part::Files | Part::Signals)) {
+                // Whoever makes them: Landlock has no rules at all.
+                skip("children_do_not_look_into_each_other", format!("no domain in way {number}"));
+                continue;
+            }
             made.carry(1).unwrap();
             let mut secret = sh(&made, "read _");
             let secret = secret.env("SECRET", "word").stdin(Stdio::Piped).spawn().unwrap();
