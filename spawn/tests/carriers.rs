@@ -88,7 +88,7 @@ fn a_carried_child_is_what_another_is() {
             let text = read(child.stdout.take());
             assert_eq!(child.wait().unwrap().status, ExitStatus::Exited(1));
             // What is another for every process, or a matter of time.
-            let other = ["Pid", "Tgid", "NStgid", "NSpid", "NSpgid", "NSsid", "Ngid"];
+            let other = ["Pid", "Tgid", "NStgid", "NSpid", "NSpgid", "NSsid", "Ngid", "SigQ"];
             let of_time = ["ctxt_switches", "Vm", "Rss", "State", "Cpus_", "Mems_", "x86_Thread"];
             let is_same = |line: &&str| {
                 let word = line.split(':').next().unwrap_or_default();
