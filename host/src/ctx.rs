@@ -194,8 +194,8 @@ impl ProcessCtxBuilder {
         self
     }
 
-    /// Does without threads that enter the sandbox of a grant to make its children, which
-    /// is several times as fast from the fourth child on; each guest has as many for each
+    /// Does without threads that enter the sandbox of a grant to make its children, from
+    /// the fourth on in less than half of the time. Each guest has as many of them for each
     /// of its grants as children are started at the same time, and they end with it.
     ///
     /// For hosts that put restrictions on themselves when their guests run already:

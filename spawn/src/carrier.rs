@@ -70,7 +70,7 @@ const CLONE_SYSVSEM: usize = 0x4_0000;
 const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
 
 /// How often to see whether a child has ended of which the kernel has not said that it
-/// left our memory: kernels before 5.17 do not when it leaves a core.
+/// left our memory: older kernels do not when it leaves a core.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The carriers of one sandbox.

@@ -60,7 +60,7 @@ fn without_sleeping() {
     });
 }
 
-/// A lane may have given up what a child would have to, but not for others.
+/// What a child gives up, the lane that makes it has still for the next one.
 #[test]
 fn with_and_without_capabilities() {
     let cat = program("cat");

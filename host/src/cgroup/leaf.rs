@@ -49,8 +49,7 @@ struct State {
 /// How often this process has killed a group, and with it every cgroup beneath.
 ///
 /// A cgroup in which all were killed is not used again: the kernel (seen in Linux 6.18)
-/// compares how often that was with the same of the cgroup that the parent is in, and
-/// kills a child that is born there.
+/// kills a child that is born there later as well.
 static KILLS: AtomicU64 = AtomicU64::new(0);
 
 /// How many are kept: enough for children that come one after the other, a few at a time.

@@ -24,6 +24,7 @@ pub use error::{CgroupError, CgroupErrorKind};
 pub use events::{CgroupEvents, CgroupState, MemoryEvents, MemoryEventsFile};
 pub use lock::CgroupLock;
 pub use mount::CgroupMount;
+pub(crate) use mount::unescaped;
 pub use setting::{CpuMax, Device, IoMax, Limit, Setting};
 pub use stat::{CpuStat, IoStat, MemoryStat, PidsStat, Pressure, Stall};
 

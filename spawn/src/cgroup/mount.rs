@@ -66,7 +66,7 @@ fn find(cgroups: &str, mounts: &str) -> Option<CgroupMount> {
 
 /// A path of a mount table, in which some characters stand by their octal
 /// number.
-fn unescaped(path: &str) -> String {
+pub(crate) fn unescaped(path: &str) -> String {
     ["\\040 ", "\\011\t", "\\012\n", "\\134\\"]
         .iter()
         .fold(path.to_owned(), |path, pair| path.replace(&pair[..4], &pair[4..]))

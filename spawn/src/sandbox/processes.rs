@@ -1,12 +1,12 @@
 //! Where `/proc` is, through which processes look into each other.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{FileType, PROC_SUPER_MAGIC, fstat, fstatfs};
+
+use crate::cgroup::unescaped;
 
 /// Whether this is a directory that shows processes, or one above such a directory. What
 /// cannot be found out might be.
@@ -16,9 +16,11 @@ pub(super) fn are_beneath(fd: impl AsFd) -> bool {
         (Ok(of), _) if FileType::from_raw_mode(of.st_mode) != FileType::Directory => false,
         (Ok(_), Ok(system)) if system.f_type != PROC_SUPER_MAGIC => {
             let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-            let mounts = fs::read("/proc/self/mountinfo");
+            let mounts = fs::read_to_string("/proc/self/mountinfo");
             match (path, mounts) {
-                (Ok(path), Ok(mounts)) => shown(&mounts).any(|at| Path::new(at).starts_with(&path)),
+                (Ok(path), Ok(mounts)) => {
+                    shown(&mounts).any(|at| Path::new(&at).starts_with(&path))
+                }
                 _ => true,
             }
         }
@@ -26,16 +28,14 @@ pub(super) fn are_beneath(fd: impl AsFd) -> bool {
     }
 }
 
-/// The places where processes are shown, as the kernel writes them: with `\040` for a
-/// space, which is in no path that is compared to be above one.
+/// The places where processes are shown.
 ///
 /// `25 30 0:23 / /proc rw,nosuid shared:13 - proc proc rw`
-fn shown(mounts: &[u8]) -> impl Iterator<Item = &OsStr> {
-    mounts.split(|byte| *byte == b'\n').filter_map(|line| {
-        let mut words = line.split(|byte| *byte == b' ');
-        let at = words.nth(4)?;
-        let kind = words.skip_while(|word| *word != b"-").nth(1)?;
-        (kind == b"proc").then(|| OsStr::from_bytes(at))
+fn shown(mounts: &str) -> impl Iterator<Item = String> {
+    mounts.lines().filter_map(|line| {
+        let (fields, kind) = line.split_once(" - ")?;
+        let place = fields.split(' ').nth(4)?;
+        (kind.split(' ').next() == Some("proc")).then(|| unescaped(place))
     })
 }
 
@@ -53,12 +53,12 @@ mod tests {
 
     #[test]
     fn they_are_where_the_kernel_says() {
-        let mounts = b"\
+        let mounts = "\
 22 1 0:20 / / rw - ext4 /dev/vda rw
 25 22 0:23 / /proc rw,nosuid shared:13 - proc proc rw
 26 22 0:24 / /sys rw shared:14 master:1 - sysfs proc rw
-27 22 0:23 / /jail/proc rw - proc none rw
+27 22 0:23 / /a\\040jail/proc rw - proc none rw
 ";
-        assert_eq!(shown(mounts).collect::<Vec<_>>(), ["/proc", "/jail/proc"]);
+        assert_eq!(shown(mounts).collect::<Vec<_>>(), ["/proc", "/a jail/proc"]);
     }
 }
