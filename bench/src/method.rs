@@ -25,6 +25,8 @@ pub enum Method {
     Embedder,
     /// A guest, through the SDK, the contract and the policy.
     Guest,
+    /// The same, with a handle between its start and its end.
+    Handle,
     /// The same in a host that has another thread start the children.
     Lane,
     /// The same in a host that gives each child a cgroup of its own.
@@ -87,6 +89,7 @@ impl Method {
             Method::Policed | Method::PolicedLane => {
                 guest(directory, program, GuestWork::Policed, self.how()?)?
             }
+            Method::Handle => guest(directory, program, GuestWork::Handle, self.how()?)?,
             Method::Unpoliced => guest(directory, program, GuestWork::Unpoliced, self.how()?)?,
             Method::Embedder => {
                 let context = host::context(&program.path, None)?;

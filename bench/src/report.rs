@@ -86,6 +86,7 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let all = [
         ("guest_over_std", "latency", turns(M::Guest, M::Std)),
         ("guest_over_floor", "latency", turns(M::Guest, M::Floor)),
+        ("handle_over_floor", "latency", turns(M::Handle, M::Floor)),
         ("embedder_over_std", "latency", turns(M::Embedder, M::Std)),
         ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
         ("full_policy_over_bare", "latency", turns(M::Policed, M::Unpoliced)),

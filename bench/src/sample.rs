@@ -91,7 +91,8 @@ impl Scene {
                 ];
                 match (work, condition) {
                     (Work::Tiny, Condition::Small) => {
-                        methods.extend([M::Unpoliced, M::Policed, M::PolicedLane, M::Lane]);
+                        let more = [M::Handle, M::Unpoliced, M::Policed, M::PolicedLane, M::Lane];
+                        methods.extend(more);
                         if Place::find().is_ok() {
                             methods.push(M::Grouped);
                         }

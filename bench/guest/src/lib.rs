@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use offspring_guest::{Command, Stdio, limits};
+use offspring_guest::{Command, ExitStatus, Stdio, limits};
 
 use bindings::Work;
 
@@ -37,6 +37,10 @@ impl bindings::Guest for Measurer {
 fn do_once(work: Work, args: &[String]) -> io::Result<Option<Instant>> {
     match work {
         Work::Spawn => succeed(program("program").args(args)).map(|()| None),
+        Work::Handle => {
+            let status = program("program").args(args).spawn()?.wait()?;
+            succeeded(status).map(|()| None)
+        }
         Work::Policed => succeed(&mut eloquent("policed")).map(|()| None),
         Work::Unpoliced => succeed(&mut eloquent("program")).map(|()| None),
         Work::Start => {
@@ -94,7 +98,10 @@ fn eloquent(name: &str) -> Command {
 }
 
 fn succeed(command: &mut Command) -> io::Result<()> {
-    let status = command.status()?;
+    succeeded(command.status()?)
+}
+
+fn succeeded(status: ExitStatus) -> io::Result<()> {
     match status.success() {
         true => Ok(()),
         false => Err(io::Error::other(status.to_string())),
