@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::clone::Birth;
+use crate::birth::Birth;
 use crate::error::{SpawnError, Stage};
 use crate::pidfd;
 
@@ -54,16 +54,22 @@ const PAUSE: Duration = Duration::from_micros(50);
 
 impl SpawnAbort {
     /// Stops the spawn: it fails with `ECANCELED`, unless it is over. One that
-    /// has not begun does not begin.
+    /// has not begun does not begin. One that has executed its program and is
+    /// [patient](crate::Command::patience) is over.
     ///
     /// The calling thread of a spawn sleeps until its child is dead, which a file
     /// system that does not answer can put off. Who awaits a
     /// [`Spawning`](crate::Spawning) is told at once.
     pub fn abort(&self) {
-        self.stop();
+        self.stop(Birth::has_left);
         if let Some(waker) = self.waker().take() {
             waker.wake();
         }
+    }
+
+    /// Stops it also when its program runs: nobody will have it.
+    pub(crate) fn abandon(&self) {
+        self.stop(|_| false);
     }
 
     /// Whether it was aborted before the spawn was over. If not, the waker is
@@ -73,12 +79,13 @@ impl SpawnAbort {
         *self.progress() == Progress::Aborted
     }
 
-    fn stop(&self) {
+    fn stop(&self, is_over: fn(&Birth) -> bool) {
         let mut progress = self.progress();
         loop {
             match *progress {
                 Progress::Waiting => *progress = Progress::Aborted,
                 Progress::Aborted | Progress::Over => {}
+                Progress::Started if is_over(&self.0.birth) => {}
                 Progress::Started => {
                     let Some(child) = self.0.birth.child() else {
                         drop(progress);

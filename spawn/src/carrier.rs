@@ -24,25 +24,25 @@
 //! do (`setuid`), which it could not, and might not survive. What it runs is in
 //! [`crate::inside`].
 //!
-//! A [`Job`] is on its owner's stack. The owner stays until [`Job::open`] is zero: the
-//! kernel clears it when the child has left our memory, a carrier when it could make
-//! none.
+//! A [`Job`] is on its owner's stack, with a [`Birth`]. The owner stays until the child
+//! does not use our memory any more, which the kernel says, or a carrier that could
+//! make none.
 
 #![expect(unsafe_code, reason = "a thread is made that only makes system calls")]
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Uid, getegid, geteuid, getgid, getpid, getuid};
 use rustix::thread::{futex, gettid};
 
 use crate::action::Directory;
-use crate::clone::{Birth, Clone, Method};
+use crate::birth::Birth;
+use crate::clone::{Clone, Method};
 use crate::command::Command;
 use crate::error::{SpawnError, Stage};
 use crate::inside::{self, Entry, NO_FD, Orders, Seat};
@@ -68,10 +68,6 @@ const CLONE_SIGHAND: usize = 0x800;
 const CLONE_THREAD: usize = 0x1_0000;
 const CLONE_SYSVSEM: usize = 0x4_0000;
 const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
-
-/// How often to see whether a child has ended of which the kernel has not said that it
-/// left our memory: older kernels do not when it leaves a core.
-const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The carriers of one sandbox.
 pub(crate) struct Carriers {
@@ -244,7 +240,7 @@ impl Taken<'_> {
     }
 
     /// Makes a child that follows these orders, waits until it has executed its
-    /// program or ended, and returns its pidfd.
+    /// program or ended, and in patience until it has ended, and returns its pidfd.
     pub(crate) fn spawn(
         &self,
         clone: &Clone<'_>,
@@ -254,34 +250,21 @@ impl Taken<'_> {
     ) -> Result<OwnedFd, Errno> {
         debug_assert_eq!(clone.method, Method::Clone3);
         let Some(Carrier { seat, .. }) = &self.carrier else { return Err(Errno::AGAIN) };
-        let mut job = clone.job(stack, orders, birth);
-        job.args.child_tid = job.open.as_ptr() as u64;
-        let job = &job;
-        seat.job.store(ptr::from_ref(job).cast_mut(), Ordering::Release);
+        let job = clone.job(stack, orders, birth);
+        seat.job.store(ptr::from_ref(&job).cast_mut(), Ordering::Release);
         seat.word.store(Seat::JOB, Ordering::Release);
         // Fails where nobody has to be woken.
         let _ = futex::wake(&seat.word, futex::Flags::PRIVATE, 1);
-        while job.open.load(Ordering::Acquire) != 0 {
-            let waited = futex::wait(&job.open, futex::Flags::empty(), 1, Some(&PATIENCE));
-            if waited == Err(Errno::TIMEDOUT) && birth.child().is_some_and(has_ended) {
-                break;
-            }
+        if job.says_made {
+            birth.wait_for_child();
+        } else {
+            birth.wait_for_memory();
         }
         match job.errno.load(Ordering::Relaxed) {
-            // SAFETY: this is the new descriptor, which nobody else owns: who knows of it
-            // through `birth` only signals by it.
-            0 => Ok(unsafe { OwnedFd::from_raw_fd(birth.child().unwrap_or(NO_FD)) }),
+            0 => Ok(clone.made(birth)),
             errno => Err(Errno::from_raw_os_error(errno)),
         }
     }
-}
-
-/// Whether the process of this pidfd has ended.
-fn has_ended(pidfd: i32) -> bool {
-    // SAFETY: it is open, for it is closed by who asks.
-    let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd) };
-    let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Sleeps as long as the word is this.

@@ -4,20 +4,22 @@
 //!
 //! With `CLONE_VM` parent and child share memory, and with `CLONE_VFORK` the
 //! calling thread sleeps until the child executes a program or ends; where another
-//! thread makes the child, it waits until the kernel says so. So all
-//! that the child reads stays alive and unchanged on the caller's side without
+//! thread makes the child, or its end is waited for, it waits until the kernel says so.
+//! So all that the child reads stays alive and unchanged on the caller's side without
 //! any lock, and the child may write its failure where the caller reads it.
 
 #![expect(unsafe_code, reason = "clone3 is called")]
 
 use std::ffi::c_void;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::AtomicI32;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::inside::{self, Building, Job, NO_FD, Orders, PROBE_WORD};
+use crate::birth::{Addresses, Birth};
+use crate::inside::{self, Building, Job, Orders, PROBE_WORD};
 use crate::sigset::Blocked;
 use crate::stack::Stack;
 use crate::sys::{self, Entry, nr};
@@ -81,54 +83,25 @@ pub(crate) struct Clone<'a> {
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// The namespaces that the child is born in, by the flags of clone(2).
     pub(crate) namespaces: u32,
-}
-
-/// What the kernel says of a child while the thread that makes it sleeps, for
-/// other threads to read.
-#[derive(Debug)]
-pub(crate) struct Birth {
-    pidfd: AtomicI32,
-    /// Written last, and only when there is a child.
-    number: AtomicI32,
-}
-
-impl Default for Birth {
-    fn default() -> Birth {
-        Birth { pidfd: AtomicI32::new(NO_FD), number: AtomicI32::new(0) }
-    }
-}
-
-impl Birth {
-    /// The pidfd of the child, once there is one.
-    pub(crate) fn child(&self) -> Option<RawFd> {
-        let made = self.number.load(Ordering::Acquire) != 0;
-        made.then(|| self.pidfd.load(Ordering::Acquire))
-    }
-
-    /// The number of the child, in the pid namespace of who made it: clone3
-    /// says that, clone what the child has in its own.
-    pub(crate) fn number(&self, method: Method) -> Option<u32> {
-        let number = self.number.load(Ordering::Acquire).unsigned_abs();
-        (method == Method::Clone3 && number != 0).then_some(number)
-    }
-}
-
-impl Birth {
-    /// Where the kernel writes the pidfd and the number.
-    fn addresses(&self) -> (usize, usize) {
-        (self.pidfd.as_ptr() as usize, self.number.as_ptr() as usize)
-    }
-
-    /// Forgets a child that is gone.
-    pub(crate) fn reset(&self) {
-        self.number.store(0, Ordering::Release);
-        self.pidfd.store(NO_FD, Ordering::Release);
-    }
+    /// How long to wait for the child's end, too.
+    pub(crate) patience: Duration,
 }
 
 impl Clone<'_> {
+    /// What there is little to say of.
+    pub(crate) fn by(method: Method) -> Clone<'static> {
+        Clone {
+            method,
+            share_table: false,
+            exit_signal: 0,
+            cgroup: None,
+            namespaces: 0,
+            patience: Duration::ZERO,
+        }
+    }
+
     /// Makes a child that follows these orders, waits until it has executed
-    /// its program or ended, and returns its pidfd.
+    /// its program or ended, and in patience until it has ended, and returns its pidfd.
     pub(crate) fn spawn(
         &self,
         stack: &Stack,
@@ -163,11 +136,13 @@ impl Clone<'_> {
     /// A child that another thread makes, which does not sleep: the kernel says when
     /// it has left our memory.
     pub(crate) fn job(&self, stack: &Stack, orders: &Orders<'_>, birth: &Birth) -> Job {
+        birth.is_told();
         Job {
             args: self.args(stack, birth, CLONE_CHILD_CLEARTID),
             orders: ptr::from_ref(orders).cast_mut().cast(),
             errno: AtomicI32::new(0),
-            open: AtomicU32::new(1),
+            written: birth.addresses(),
+            says_made: self.is_patient(),
         }
     }
 
@@ -177,12 +152,13 @@ impl Clone<'_> {
 
     fn args(&self, stack: &Stack, birth: &Birth, flags: u32) -> CloneArgs {
         let (base, size) = stack.usable();
-        let (pidfd, number) = birth.addresses();
+        let Addresses { pidfd, number, memory } = birth.addresses();
         let into = if self.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
         let flags = self.flags() | flags | CLONE_PARENT_SETTID;
         CloneArgs {
             flags: u64::from(flags) | CLONE_CLEAR_SIGHAND | into,
             pidfd: pidfd as u64,
+            child_tid: memory as u64,
             parent_tid: number as u64,
             exit_signal: self.exit_signal.into(),
             stack: base as u64,
@@ -192,8 +168,18 @@ impl Clone<'_> {
         }
     }
 
-    /// Makes a child that calls `entry(data)` on `stack`, with all signals
-    /// blocked on both sides.
+    /// Whether it comes back when the child has ended: only clone3 has a place for the
+    /// kernel to say when our memory is not used any more.
+    pub(crate) fn is_patient(&self) -> bool {
+        !self.patience.is_zero() && self.method == Method::Clone3
+    }
+
+    /// Makes a child that calls `entry(data)` on `stack`, and waits until it has left
+    /// our memory.
+    ///
+    /// Where it is born with our signal handlers, all signals are blocked on both sides.
+    /// By clone3 it has none: a signal that comes early does to it what it would do a
+    /// moment later to its program.
     ///
     /// # Safety
     ///
@@ -206,33 +192,47 @@ impl Clone<'_> {
         data: *mut c_void,
         birth: &Birth,
     ) -> Result<OwnedFd, Errno> {
-        let _blocked = Blocked::all();
         let answer = match self.method {
             Method::Clone3 => {
-                let args = self.args(stack, birth, CLONE_VFORK);
+                let how = if self.is_patient() { CLONE_CHILD_CLEARTID } else { CLONE_VFORK };
+                if self.is_patient() {
+                    birth.is_told();
+                }
+                let args = self.args(stack, birth, how);
                 let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0, 0];
-                // SAFETY: the arguments, and the two numbers that the kernel
-                // writes, live until the call returns; the stack is unused and its top is the end of a mapping of whole
-                // pages. What `entry` does is the caller's to answer for.
+                // SAFETY: the arguments, and the numbers that the kernel writes, live
+                // until the child has left our memory, which this waits for; the stack is
+                // unused and its top is the end of a mapping of whole pages. What
+                // `entry` does is the caller's to answer for.
                 unsafe { sys::clone(nr::CLONE3, args, entry, data) }
             }
             Method::Clone => {
                 let (base, size) = stack.usable();
-                let (pidfd, number) = birth.addresses();
+                let Addresses { pidfd, number, .. } = birth.addresses();
                 // The parent's cell is where this one puts the pidfd; so the child
                 // writes its number, in our memory. The order of the last two
                 // arguments that count depends on the architecture, and one is not used.
                 let flags = self.flags() | CLONE_VFORK | CLONE_CHILD_SETTID;
                 let flags = flags as usize | usize::from(self.exit_signal);
                 let args = [flags, base + size, pidfd, number, number, 0];
+                let _blocked = Blocked::all();
                 // SAFETY: as above.
                 unsafe { sys::clone(nr::CLONE, args, entry, data) }
             }
         };
         sys::result(answer)?;
-        // SAFETY: after a success this is the new descriptor, which nobody
-        // else owns: who knows of it through `birth` only signals by it.
-        Ok(unsafe { OwnedFd::from_raw_fd(birth.pidfd.load(Ordering::Acquire)) })
+        Ok(self.made(birth))
+    }
+
+    /// Waits as long as is due for a child that there is, and returns its pidfd.
+    pub(crate) fn made(&self, birth: &Birth) -> OwnedFd {
+        if !self.patience.is_zero() {
+            birth.wait_for_end(self.patience);
+        }
+        birth.wait_for_memory();
+        // SAFETY: this is the new descriptor, which nobody else owns: who knows of it
+        // through `birth` only signals by it.
+        unsafe { OwnedFd::from_raw_fd(birth.pidfd()) }
     }
 }
 
@@ -310,8 +310,7 @@ pub(crate) mod tests {
             return;
         }
         for method in [crate::Kernel::get().unwrap().method, Method::Clone] {
-            let clone =
-                Clone { method, share_table: true, exit_signal: 0, cgroup: None, namespaces: 0 };
+            let clone = Clone { share_table: true, ..Clone::by(method) };
             let stack = Stack::take().unwrap();
             let (base, _) = stack.usable();
             let lowest = AtomicUsize::new(0);

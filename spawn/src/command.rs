@@ -5,6 +5,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -73,6 +74,7 @@ pub struct Command {
     pub(crate) attributes: Attributes,
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) view: Option<PreparedView>,
+    pub(crate) patience: Duration,
 }
 
 impl Command {
@@ -92,6 +94,7 @@ impl Command {
             attributes: Attributes::default(),
             sandbox: None,
             view: None,
+            patience: Duration::ZERO,
         }
     }
 
@@ -194,6 +197,27 @@ impl Command {
     /// program.
     pub fn file_actions(&mut self, actions: FileActions) -> &mut Command {
         self.actions = actions;
+        self
+    }
+
+    /// Lets a spawn wait for the end of the process as well, so long at most, before it
+    /// comes back; not where a stream is piped. Default: not at all.
+    ///
+    /// For programs that end soon: the thread that calls sleeps once, not twice, which
+    /// makes spawn and wait of a small program as fast as the kernel alone is with two.
+    /// [`Child::try_wait`] tells how it ended, or that it still runs.
+    ///
+    /// ```
+    /// use offspring_spawn::{Command, Program};
+    /// use std::time::Duration;
+    ///
+    /// let program = Program::search("true", "/bin:/usr/bin".as_ref())?;
+    /// let child = Command::new(&program).patience(Duration::from_secs(10)).spawn()?;
+    /// assert!(child.try_wait()?.unwrap().status.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn patience(&mut self, patience: Duration) -> &mut Command {
+        self.patience = patience;
         self
     }
 

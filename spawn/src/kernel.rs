@@ -56,11 +56,9 @@ impl Kernel {
     pub(crate) fn probe_namespaces(self, namespaces: Namespaces) -> Result<(), SpawnError> {
         let at = SpawnError::at;
         let clone = Clone {
-            method: self.method,
             share_table: self.close_range,
-            exit_signal: 0,
-            cgroup: None,
             namespaces: namespaces.at_birth(),
+            ..Clone::by(self.method)
         };
         let stack = Stack::take()?;
         let probe = clone.probe(&stack);
@@ -196,9 +194,7 @@ fn has_close_range() -> Result<bool, Errno> {
 fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> {
     let stack = Stack::take().map_err(|error| Unsupported::Clone(error.errno))?;
     // No signal: the process that we run in may count its SIGCHLDs.
-    let probe =
-        Clone { method, share_table: close_range, exit_signal: 0, cgroup: None, namespaces: 0 }
-            .probe(&stack);
+    let probe = Clone { share_table: close_range, ..Clone::by(method) }.probe(&stack);
     stack.give_back();
     let (child, shared) = probe.map_err(Unsupported::Clone)?;
 

@@ -141,7 +141,7 @@ impl Future for Spawning {
 impl Drop for Spawning {
     fn drop(&mut self) {
         // What comes back all the same is dropped by the thread, and so killed.
-        self.abort.abort();
+        self.abort.abandon();
         // Nobody is to be woken, and a thread that is stuck must not keep a runtime.
         let waker = self.shared.slot().waker.take();
         drop(waker);

@@ -2,6 +2,7 @@
 //! clone, and everything after it cannot.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
@@ -10,11 +11,12 @@ use rustix::process::{PidfdFlags, getgid, getpid, getuid, pidfd_open};
 use crate::abort::SpawnAbort;
 use crate::action::{Action, Directory};
 use crate::attributes::Group;
+use crate::birth::Birth;
 use crate::carrier::{self, Carriers, Taken};
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
 use crate::check;
 use crate::child::Child;
-use crate::clone::{Birth, Clone, Method};
+use crate::clone::{Clone, Method};
 use crate::command::Command;
 use crate::cstrings::Pointers;
 use crate::dumpable;
@@ -101,6 +103,7 @@ impl Prepared {
     ) -> Result<Made, SpawnError> {
         let attributes = &command.attributes;
         let orders = self.orders(command, kernel, carrier);
+        let changes_ids = attributes.reset_ids || attributes.identity.is_some();
         let clone = Clone {
             method: kernel.method,
             share_table: kernel.close_range,
@@ -113,9 +116,14 @@ impl Prepared {
                 Method::Clone => None,
             },
             namespaces: orders.at_birth(),
+            // Somebody must be able to read what it writes, and this process cannot be
+            // looked at meanwhile.
+            patience: match self.stdio.iter().any(|stream| stream.parent.is_some()) || changes_ids {
+                true => Duration::ZERO,
+                false => command.patience,
+            },
         };
         let stack = Stack::take()?;
-        let changes_ids = attributes.reset_ids || attributes.identity.is_some();
         let dumpable = changes_ids.then(dumpable::Kept::keep);
         let make = |birth: &Birth| {
             let pidfd = match carrier {
@@ -253,6 +261,8 @@ impl Prepared {
             hidden: hidden.into_iter().chain(directories()).flatten().collect(),
             scripts,
             named: command.actions.iter().flat_map(Action::named).collect(),
+            // What is closed at exec needs no list.
+            listed: !kernel.close_range || !command.actions.is_empty(),
         };
         for (_, number) in &command.opened {
             wanted.named.push(*number);

@@ -20,7 +20,7 @@ pub(crate) type Numbers = SmallVec<[RawFd; 8]>;
 pub(crate) type Pairs = SmallVec<[(RawFd, RawFd); 6]>;
 
 /// What a child needs, by the parent's numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
     /// What it starts with: the parent's number and its own. Of two with the
     /// same number of its own the later one counts.
@@ -31,22 +31,37 @@ pub(crate) struct Wanted {
     pub(crate) scripts: Numbers,
     /// The numbers that its file actions name.
     pub(crate) named: Numbers,
+    /// Whether [`Layout::hidden`] and [`Layout::kept`] are asked for.
+    pub(crate) listed: bool,
 }
 
 /// How the child brings its descriptors into order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub(crate) struct Layout {
     /// First: what is in the way goes elsewhere, to be closed at exec.
     pub(crate) moves: Pairs,
     /// Second: what the child starts with is put in place.
     pub(crate) places: Pairs,
-    /// What no action may touch, in ascending order.
+    /// What no action may touch, in ascending order. Empty if it was not asked for.
     pub(crate) hidden: Numbers,
-    /// All that is not closed third, in ascending order.
+    /// All that is not closed third, in ascending order. Likewise.
     pub(crate) kept: Numbers,
     /// Where the scripts are, in their order: the lowest numbers behind the
     /// standard streams that nothing else has or names.
     pub(crate) scripts: Numbers,
+}
+
+impl Wanted {
+    /// Whether everything stays where it is until the child has what it starts with.
+    fn is_simple(&self) -> bool {
+        let is_reserved = |fd: RawFd| {
+            self.places.iter().any(|(_, number)| *number == fd) || self.named.contains(&fd)
+        };
+        !self.listed
+            && self.scripts.is_empty()
+            && !self.places.iter().any(|(source, _)| is_reserved(*source))
+            && !self.hidden.iter().any(|fd| is_reserved(*fd))
+    }
 }
 
 impl Layout {
@@ -58,6 +73,9 @@ impl Layout {
                 Ok(index) => places[index].0 = *source,
                 Err(index) => places.insert(index, (*source, *number)),
             }
+        }
+        if wanted.is_simple() {
+            return Layout { places, ..Layout::default() };
         }
         let numbers = places.iter().map(|(_, number)| *number);
         let mut reserved = sorted(numbers.chain(wanted.named.iter().copied()));
@@ -152,9 +170,17 @@ mod tests {
         table
     }
 
+    /// Nothing yet, of which all is asked for.
+    fn listed() -> Wanted {
+        Wanted { listed: true, ..Wanted::default() }
+    }
+
     /// All that must be so of a layout.
     fn check(wanted: &Wanted) -> Layout {
         let layout = Layout::new(wanted);
+        let short = Layout::new(&Wanted { listed: false, ..wanted.clone() });
+        assert_eq!((&short.moves, &short.places), (&layout.moves, &layout.places));
+        assert_eq!(short.scripts, layout.scripts);
         let table = arrange(&layout, 0..64);
         let starts: BTreeMap<_, _> = wanted.places.iter().map(|(what, at)| (at, what)).collect();
         for (number, what) in starts {
@@ -183,7 +209,7 @@ mod tests {
         let layout = check(&Wanted {
             places: smallvec![(7, 0), (8, 1), (7, 2)],
             hidden: smallvec![5, 6],
-            ..Wanted::default()
+            ..listed()
         });
         assert!(layout.moves.is_empty());
         assert_eq!(layout.hidden.as_slice(), [5, 6]);
@@ -197,6 +223,7 @@ mod tests {
             hidden: smallvec![6],
             scripts: smallvec![9],
             named: smallvec![],
+            listed: true,
         };
         assert_eq!(check(&wanted).scripts.as_slice(), [3]);
         wanted.named = smallvec![3, 4, 6];
@@ -209,8 +236,7 @@ mod tests {
 
     #[test]
     fn a_later_place_of_a_number_counts() {
-        let wanted =
-            Wanted { places: smallvec![(9, 0), (8, 1), (7, 2), (6, 0)], ..Wanted::default() };
+        let wanted = Wanted { places: smallvec![(9, 0), (8, 1), (7, 2), (6, 0)], ..listed() };
         assert_eq!(check(&wanted).places.as_slice(), [(6, 0), (8, 1), (7, 2)]);
     }
 
@@ -233,6 +259,7 @@ mod tests {
                                 hidden: hidden.clone(),
                                 scripts: scripts.into(),
                                 named: named.into(),
+                                listed: true,
                             });
                         }
                     }

@@ -56,6 +56,7 @@ compile_error!("offspring-spawn is for Linux on x86_64, aarch64 and riscv64");
 mod abort;
 mod action;
 mod attributes;
+mod birth;
 mod carrier;
 mod cgroup;
 mod check;

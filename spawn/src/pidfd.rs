@@ -123,15 +123,9 @@ impl PidFd {
     /// # Errors
     /// `ENOMEM`.
     pub fn poll(&self, timeout: Duration) -> Result<bool, Errno> {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        let timeout = Timespec {
-            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(ready) => Ok(ready > 0),
+        match poll_for(self.as_fd(), timeout) {
             Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(errno),
+            polled => polled,
         }
     }
 }
@@ -158,6 +152,22 @@ impl From<PidFd> for OwnedFd {
 /// Whether this kernel can signal a group by the pidfd of its leader.
 pub(crate) fn has_group_signals(pidfd: BorrowedFd<'_>) -> bool {
     send(pidfd.as_raw_fd(), NO_SIGNAL, PROCESS_GROUP) != Err(Errno::INVAL)
+}
+
+/// Whether the process has ended, after so long at most.
+fn poll_for(pidfd: BorrowedFd<'_>, timeout: Duration) -> Result<bool, Errno> {
+    let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+    let timeout = Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    poll(&mut fds, Some(&timeout)).map(|ready| ready > 0)
+}
+
+/// The same by a pidfd that somebody else owns and does not close meanwhile.
+pub(crate) fn poll_by_number(pidfd: RawFd, timeout: Duration) -> Result<bool, Errno> {
+    // SAFETY: it is open, and stays so.
+    poll_for(unsafe { BorrowedFd::borrow_raw(pidfd) }, timeout)
 }
 
 /// Kills the process of a pidfd that somebody else owns and does not close

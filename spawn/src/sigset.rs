@@ -71,6 +71,14 @@ impl SignalSet {
         self.0 & bit(signal) != 0
     }
 
+    /// Takes out the signal with the lowest number, and returns that.
+    pub(crate) fn take_lowest(&mut self) -> Option<u32> {
+        let index = self.0.trailing_zeros();
+        // The lowest bit that is set is no more.
+        self.0 &= self.0.wrapping_sub(1);
+        (index < u64::BITS).then_some(index + 1)
+    }
+
     /// The signals of the set, in the order of their numbers.
     pub fn iter(self) -> impl Iterator<Item = Signal> {
         let all = (1..=64).filter_map(Signal::from_raw);

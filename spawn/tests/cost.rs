@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use offspring_spawn::{Command, Kernel, Sandbox, Stdio};
 use support::isolation::{helper, is_helper, isolated, skip};
 use support::place::directory;
@@ -12,8 +14,17 @@ use support::{program, status_line};
 
 /// What the caller does, from a command that was spawned before to an exit that
 /// was waited for.
-const CALLER: [&str; 6] =
-    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "waitid", "waitid", "close"];
+const CALLER: [&str; 4] = ["clone3", "waitid", "waitid", "close"];
+
+/// The same where the spawn waits for the end, too.
+const PATIENT_CALLER: [&str; 5] = ["clone3", "ppoll", "waitid", "waitid", "close"];
+
+/// The same where another thread makes the child, which sleeps after whoever is first:
+/// who calls asks who it is, wakes that thread, and waits to be told.
+const CARRIED_CALLER: [&str; 10] = [
+    "getuid", "geteuid", "getgid", "getegid", "getpid", "futex", "ppoll", "waitid", "waitid",
+    "close",
+];
 
 /// What the child does before it executes its program.
 const CHILD: [&str; 8] = [
@@ -29,35 +40,14 @@ const CHILD: [&str; 8] = [
 
 /// What the caller does besides for a pipe, which is made and closed at both
 /// ends, and for a group, which is killed.
-const CALLER_OF_HOST: [&str; 10] = [
-    "pipe2",
-    "rt_sigprocmask",
-    "clone3",
-    "rt_sigprocmask",
-    "close",
-    "waitid",
-    "waitid",
-    "pidfd_send_signal",
-    "close",
-    "close",
-];
+const CALLER_OF_HOST: [&str; 8] =
+    ["pipe2", "clone3", "close", "waitid", "waitid", "pidfd_send_signal", "close", "close"];
 
 /// The same on kernels before 6.9, up to the kill: a group is killed by the number of
 /// its leader, which is read before, in as many pieces as the text is long, and proven
 /// to be held after.
-const CALLER_OF_OLD_HOST: [&str; 13] = [
-    "pipe2",
-    "rt_sigprocmask",
-    "clone3",
-    "rt_sigprocmask",
-    "close",
-    "waitid",
-    "waitid",
-    "ioctl",
-    "openat",
-    "statx",
-    "read",
-    "close",
+const CALLER_OF_OLD_HOST: [&str; 11] = [
+    "pipe2", "clone3", "close", "waitid", "waitid", "ioctl", "openat", "statx", "read", "close",
     "kill",
 ];
 
@@ -90,7 +80,7 @@ const SANDBOX_LAST: [&str; 6] =
 const INSTRUCTIONS: [u64; 2] = [60_000, 4_000];
 
 /// The system calls that have a name here; the others are numbers.
-const NAMES: [(i64, &str); 25] = [
+const NAMES: [(i64, &str); 32] = [
     (libc::SYS_capset, "capset"),
     (libc::SYS_clone, "clone"),
     (libc::SYS_clone3, "clone3"),
@@ -100,6 +90,12 @@ const NAMES: [(i64, &str); 25] = [
     (libc::SYS_execveat, "execveat"),
     (libc::SYS_fchdir, "fchdir"),
     (libc::SYS_fcntl, "fcntl"),
+    (libc::SYS_futex, "futex"),
+    (libc::SYS_getegid, "getegid"),
+    (libc::SYS_geteuid, "geteuid"),
+    (libc::SYS_getgid, "getgid"),
+    (libc::SYS_getpid, "getpid"),
+    (libc::SYS_getuid, "getuid"),
     (libc::SYS_ioctl, "ioctl"),
     (libc::SYS_keyctl, "keyctl"),
     (libc::SYS_kill, "kill"),
@@ -107,6 +103,7 @@ const NAMES: [(i64, &str); 25] = [
     (libc::SYS_openat, "openat"),
     (libc::SYS_pidfd_send_signal, "pidfd_send_signal"),
     (libc::SYS_pipe2, "pipe2"),
+    (libc::SYS_ppoll, "ppoll"),
     (libc::SYS_prctl, "prctl"),
     (libc::SYS_prlimit64, "prlimit64"),
     (libc::SYS_read, "read"),
@@ -195,6 +192,45 @@ fn the_system_calls_of_a_spawn() {
         let (caller, child) = sides(&watched);
         assert_eq!(caller, CALLER);
         assert_eq!(child, CHILD);
+    });
+}
+
+#[test]
+fn the_system_calls_of_a_patient_spawn() {
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(bare().patience(Duration::from_secs(60)));
+    }
+    isolated(|| {
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (caller, child) = sides(&watched);
+        assert_eq!(caller, PATIENT_CALLER);
+        assert_eq!(child, CHILD);
+    });
+}
+
+#[test]
+fn the_system_calls_of_a_carried_spawn() {
+    let program = program("true");
+    let builder = Sandbox::builder().run_time(true).program(&program);
+    let body = || {};
+    if is_helper(&body) {
+        let sandbox = builder.build().unwrap();
+        sandbox.carry(1).unwrap();
+        return spawn(bare().sandbox(&sandbox).patience(Duration::from_secs(60)));
+    }
+    isolated(|| {
+        if let Err(missing) = builder.build() {
+            return skip("the_system_calls_of_a_carried_spawn", missing);
+        }
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (mut caller, child) = sides(&watched);
+        caller.dedup_by(|next, call| next == call && next == "futex");
+        assert_eq!(caller, CARRIED_CALLER);
+        // Of its sandbox only the limit of core files is its own.
+        let [before @ .., _, _, _] = CHILD;
+        let behind = &CHILD[before.len()..];
+        assert_eq!(child, [&before[..], &["prlimit64"], behind].concat());
     });
 }
 

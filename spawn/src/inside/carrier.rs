@@ -15,6 +15,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::{Failure, run, sandbox};
+use crate::birth::Addresses;
 use crate::clone::CloneArgs;
 use crate::sandbox::{Instruction, Key, Measures};
 use crate::sys::{self, nr};
@@ -69,7 +70,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) key: Key,
 }
 
-/// A child to make. It is its owner's again when [`Job::open`] is zero.
+/// A child to make. It is its owner's again when the word at `written.memory` is zero:
+/// the kernel clears it when the child has left our memory, the thread when there is
+/// none.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) args: CloneArgs,
@@ -77,9 +80,10 @@ pub(crate) struct Job {
     pub(crate) orders: *mut c_void,
     /// Why there is no child: an error of clone3.
     pub(crate) errno: AtomicI32,
-    /// Cleared by the kernel when the child has left our memory, or by the thread
-    /// when there is none.
-    pub(crate) open: AtomicU32,
+    /// Where the kernel writes.
+    pub(crate) written: Addresses,
+    /// Whether who sleeps at `written.number` is to be woken when the child is made.
+    pub(crate) says_made: bool,
 }
 
 /// Where the thread starts.
@@ -129,10 +133,10 @@ pub(crate) unsafe extern "C" fn carry(entry: *mut c_void) -> ! {
 /// The job is complete and its owner waits. After a success it is not touched any
 /// more, because the child may have left already, and the owner gone on.
 unsafe fn make(job: *mut Job, key: Key) {
-    let (args, orders) = {
+    let (args, orders, Addresses { number, memory, .. }, says_made) = {
         // SAFETY: the caller's.
         let job = unsafe { &*job };
-        (ptr::from_ref(&job.args), job.orders)
+        (ptr::from_ref(&job.args), job.orders, job.written, job.says_made)
     };
     let [fifth, sixth] = key.arguments();
     let args = [args as usize, size_of::<CloneArgs>(), 0, 0, fifth, sixth];
@@ -141,14 +145,16 @@ unsafe fn make(job: *mut Job, key: Key) {
     let answer = unsafe { sys::clone(nr::CLONE3, args, run, orders) };
     if let Err(errno) = sys::result(answer) {
         // SAFETY: there is no child, so the owner still waits.
-        let Job { errno: why, open, .. } = unsafe { &*job };
-        let address = open.as_ptr() as usize;
-        why.store(errno.raw_os_error(), Ordering::Relaxed);
-        open.store(0, Ordering::Release);
-        // The owner may be gone by now: the kernel finds nobody there, or wakes
-        // somebody who looks again.
-        wake(address, 0);
+        unsafe { &*job }.errno.store(errno.raw_os_error(), Ordering::Relaxed);
+        // SAFETY: likewise; it is a word that lives as long.
+        unsafe { AtomicU32::from_ptr(memory as *mut u32) }.store(0, Ordering::Release);
+        wake(memory, 0);
+    } else if !says_made {
+        return;
     }
+    // The owner may be gone by now: the kernel finds nobody there, or wakes somebody
+    // who looks again.
+    wake(number, FUTEX_PRIVATE_FLAG);
 }
 
 fn say(seat: &Seat, word: u32) {

@@ -2,7 +2,7 @@
 
 use super::{Orders, call};
 use crate::error::{SpawnError, Stage};
-use crate::sigset::{SET_MASK, SIZE};
+use crate::sigset::{SET_MASK, SIZE, SignalSet};
 use crate::sys::nr;
 
 const SIG_DFL: usize = 0;
@@ -23,8 +23,9 @@ struct Action {
 /// mask: what is pending may end this process here.
 pub(super) fn set(orders: &Orders<'_>) -> Result<(), SpawnError> {
     let named = orders.attributes.default_signals;
-    for number in 1..=64_u32 {
-        if named.contains_number(number) || (orders.clear_handlers && has_handler(number)) {
+    let mut left = if orders.clear_handlers { SignalSet::ALL } else { named };
+    while let Some(number) = left.take_lowest() {
+        if named.contains_number(number) || has_handler(number) {
             // Fails for SIGKILL and SIGSTOP, which have no other action.
             let _ = set_default(number);
         }

@@ -62,12 +62,10 @@ impl View {
         let steps = Arc::new(self.steps());
         let building = Building::new(&steps, own_user.then(IdMaps::own));
         let making = Making {
-            method: kernel.method,
             // Until it has left there what it is made for.
             share_table: true,
-            exit_signal: 0,
-            cgroup: None,
             namespaces: namespaces.at_birth(),
+            ..Making::by(kernel.method)
         };
         let stack = Stack::take()?;
         let made = making.build(&stack, &building);
