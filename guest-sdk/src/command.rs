@@ -2,10 +2,10 @@
 
 use crate::attributes::Attributes;
 use crate::bindings::file_actions;
-use crate::bindings::spawn;
+use crate::bindings::spawn::{self, Ran};
 use crate::bindings::types;
 use crate::cgroup::Cgroup;
-use crate::pidfd::nanoseconds;
+use crate::pidfd::{MOMENT, nanoseconds};
 use crate::{
     Child, ErrorCode, ExitStatus, FileActions, GrantHandle, Output, Passed, Pty, SpawnError, Stdio,
     fs,
@@ -230,9 +230,8 @@ impl Command {
     /// - `ArgumentListTooLong`, `QuotaExceeded`, `WouldBlock`, `OutOfMemory`:
     ///   a limit of the host or the kernel; see [`ErrorCode::kind`].
     pub fn spawn(&mut self) -> io::Result<Child> {
-        // A terminal is what is not set otherwise.
-        let inherit = self.terminal.is_none().then(Stdio::inherit);
-        self.start(inherit.as_ref(), inherit.as_ref())
+        let command = self.send_inheriting()?;
+        self.start(&command)
     }
 
     /// Starts the process, waits for it, and returns what it wrote.
@@ -241,7 +240,8 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn output(&mut self) -> io::Result<Output> {
-        self.start(Some(&Stdio::null()), Some(&Stdio::piped()))?.wait_with_output()
+        let command = self.send(Some(&Stdio::null()), Some(&Stdio::piped()))?;
+        self.start(&command)?.wait_with_output()
     }
 
     /// Starts the process and waits for it.
@@ -250,11 +250,42 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn status(&mut self) -> io::Result<ExitStatus> {
-        self.spawn()?.wait()
+        let command = self.send_inheriting()?;
+        let ran = command.run(nanoseconds(MOMENT)).map_err(SpawnError::from)?;
+        self.give_away();
+        // It would keep pipes open that the child is to see the end of.
+        drop(command);
+        match ran {
+            Ran::Ended(status) => Ok(status.into()),
+            Ran::Running(spawned) => Child::from(spawned).wait(),
+        }
+    }
+
+    /// Sends the command to the host, with streams that are the guest's where they are
+    /// not set.
+    fn send_inheriting(&self) -> io::Result<spawn::Command> {
+        // A terminal is what is not set otherwise.
+        let inherit = self.terminal.is_none().then(Stdio::inherit);
+        self.send(inherit.as_ref(), inherit.as_ref())
+    }
+
+    /// Starts the process.
+    fn start(&mut self, command: &spawn::Command) -> io::Result<Child> {
+        let spawned = command.spawn().map_err(SpawnError::from)?;
+        self.give_away();
+        Ok(spawned.into())
+    }
+
+    /// Closes what the child has now.
+    fn give_away(&mut self) {
+        for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {
+            stdio.give_away();
+        }
+        self.passed.values_mut().for_each(Passed::give_away);
     }
 
     /// Sends the command to the host, in as few calls as it takes.
-    fn start(&mut self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<Child> {
+    fn send(&self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<spawn::Command> {
         let command = match &self.program {
             Program::Named(name, start) => start(utf8(name, "the program's name")?),
             Program::Granted(grant) => spawn::Command::from_grant(grant.host()),
@@ -307,12 +338,7 @@ impl Command {
         if let Some(group) = &self.group {
             command.group(group.host());
         }
-        let spawned = command.spawn().map_err(SpawnError::from)?;
-        for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {
-            stdio.give_away();
-        }
-        self.passed.values_mut().for_each(Passed::give_away);
-        Ok(spawned.into())
+        Ok(command)
     }
 }
 

@@ -10,7 +10,7 @@ use wasip2::clocks::monotonic_clock;
 
 /// What is waited for without a pollable, as far as the host lets it: the commands
 /// whose cost counts are shorter.
-const MOMENT: Duration = Duration::from_millis(11);
+pub(crate) const MOMENT: Duration = Duration::from_millis(11);
 
 /// One child process, owned.
 ///

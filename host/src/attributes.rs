@@ -87,24 +87,20 @@ pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Res
     }
 }
 
-/// The standard signals that a host may come to ignore: those of terminals, of
-/// jobs and of limits, and those that end a process. To set all others too would
-/// take a child as long as everything else that it does before its program runs.
-const EVERYDAY: [Signal; 14] = [
+/// The standard signals that a host may come to ignore while it runs: those of
+/// terminals, jobs and pipes, and those that ask a process to end. To set all others
+/// too would take a child as long as everything else that it does before its program
+/// runs.
+const EVERYDAY: [Signal; 9] = [
     Signal::HUP,
     Signal::INT,
     Signal::QUIT,
-    Signal::USR1,
-    Signal::USR2,
     Signal::PIPE,
-    Signal::ALRM,
     Signal::TERM,
     Signal::CHLD,
     Signal::TSTP,
     Signal::TTIN,
     Signal::TTOU,
-    Signal::XCPU,
-    Signal::XFSZ,
 ];
 
 /// The signals that have their default action in a child although this process

@@ -64,7 +64,8 @@ impl CheckedPolicy {
             let paths = resolved.map_err(|refused| refused.to_string());
             let (verdict, parts) = match paths {
                 Err(refused) => (Err(refused), Vec::new()),
-                Ok(argv) => {
+                Ok(resolved) => {
+                    let argv: Vec<_> = resolved.argv(&plan).collect();
                     let shown = plan.paths.iter().map(|path| {
                         format!("{} becomes {}", path.index, argv[path.index].display())
                     });

@@ -102,16 +102,17 @@ impl Children {
             // Those that have ended need no killing.
             let _ = process.end(Cause::KilledByHost, Ending::Kill);
         }
-        // Their ends are told before the host is gone.
         let begin = Instant::now();
-        for process in live {
-            // What cannot be asked is told when the child is dropped.
-            let _ = process.try_wait_within(PATIENCE.saturating_sub(begin.elapsed()));
-        }
+        // Those that are being started are killed by who starts them.
         let is_starting = |state: &mut State| {
             state.live.values().any(|place| matches!(place, Place::Reserved | Place::Starting(_)))
         };
         self.wait_while(PATIENCE, is_starting);
+        // Their ends are told before the host is gone.
+        for process in live {
+            // What cannot be asked is told when the child is dropped.
+            let _ = process.try_wait_within(PATIENCE.saturating_sub(begin.elapsed()));
+        }
     }
 
     /// Waits until there are none but those that live on without their handles, for

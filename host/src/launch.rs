@@ -4,7 +4,7 @@ mod error;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offspring_spawn::{Directory, Errno, Mark, Resource, Signal, SpawnError, generation, spare};
 
@@ -12,7 +12,7 @@ use crate::apart::Apart;
 use crate::attributes;
 use crate::bounds;
 use crate::cgroup::Leaf;
-use crate::child::{Child, Origin};
+use crate::child::{Child, Exit, Origin};
 use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
@@ -50,6 +50,7 @@ pub(crate) struct Prepared {
     plan: Plan,
     narrowed: Narrowed,
     recorder: Arc<Recorder>,
+    begun: Instant,
     room: Room,
     terminal: Option<Arc<Terminal>>,
 }
@@ -80,7 +81,8 @@ impl ProcessCtx {
             return Err(LaunchError::Rewritten);
         }
         let Reserved { held, alive, pipes } = self.reserve(&plan, granted, &command.narrowed)?;
-        self.take_spawn(granted, &command.narrowed, Instant::now())?;
+        let now = Instant::now();
+        self.take_spawn(granted, &command.narrowed, now)?;
         let mut engine = self.engine(command, &plan, granted)?;
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
@@ -123,6 +125,7 @@ impl ProcessCtx {
             plan,
             narrowed,
             recorder,
+            begun: now,
             room,
             terminal,
         })
@@ -231,7 +234,7 @@ impl ProcessCtx {
         let Apart { identity, namespaces, view } = &granted.apart;
         let cwd = self.cwd(command, plan, granted)?;
         let chosen = command.cwd.as_ref().filter(|_| plan.cwd == PlanCwd::Guest);
-        let argv = path::resolve(plan, &self.preopens, chosen, view.is_some())?;
+        let paths = path::resolve(plan, &self.preopens, chosen, view.is_some())?;
         let stdio = |stream, kind| command.stdio(stream, kind).map_err(LaunchError::Descriptors);
         let mut engine = offspring_spawn::Command::new(&granted.program);
         if let (true, Some(terminal)) = (plan.terminal, &command.terminal) {
@@ -254,7 +257,7 @@ impl ProcessCtx {
             return Err(self.policy.grants()[plan.grant].refuse_foreground().into());
         }
         engine
-            .argv(&argv)
+            .argv(paths.argv(plan))
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
             .default_signals(attributes::standard_signals())
@@ -289,7 +292,24 @@ impl ProcessCtx {
     }
 }
 
+impl Launched {
+    /// How the process ended, if it has, and nobody has anything to read or to write
+    /// any more.
+    pub(crate) fn ended(&self) -> Option<Exit> {
+        let piped = self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some();
+        // An error is told to who waits for it.
+        if piped { None } else { self.child.process().try_wait().ok().flatten() }
+    }
+}
+
 impl Prepared {
+    /// Lets the start wait for the end, so long at most.
+    pub(crate) fn be_patient(&mut self, patience: Duration) {
+        // What ends it then is not to find it being started.
+        let patience = self.plan.deadline.map_or(patience, |deadline| patience.min(deadline / 2));
+        self.engine.patience(patience);
+    }
+
     /// Starts the process. The calling thread sleeps until its program is
     /// executed, or somebody ends it.
     pub(crate) fn start(self) -> Result<Launched, LaunchError> {
@@ -323,8 +343,8 @@ impl Prepared {
         if process.detach {
             spare(&child).map_err(LaunchError::not_spared)?;
         }
-        let account = self.recorder.spawned(&self.plan, child.id().ok());
-        process.started(child, Some(account)).map_err(LaunchError::ended)?;
+        let account = self.recorder.spawned(&self.plan, child.id().ok(), self.begun);
+        process.started(child, Some(account));
         self.children.started(self.place, &process);
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;

@@ -14,8 +14,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -75,15 +75,29 @@ impl From<Errno> for Why {
     }
 }
 
-/// The arguments of a plan with the child's paths in place of the guest's: those of the
-/// host, or of the guest's view.
+/// The arguments of a plan that are other ones for the child, by their indices in `argv`.
+#[derive(Debug)]
+pub(crate) struct Resolved(BTreeMap<usize, OsString>);
+
+impl Resolved {
+    /// The child's arguments: its paths, those of the host or of the guest's view, in
+    /// place of the guest's.
+    pub(crate) fn argv<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a OsStr> {
+        plan.argv.iter().enumerate().map(|(index, word)| match self.0.get(&index) {
+            Some(path) => path.as_os_str(),
+            None => OsStr::new(word),
+        })
+    }
+}
+
+/// Looks up the paths of the guest's among the arguments of a plan.
 pub(crate) fn resolve(
     plan: &Plan,
     preopens: &[Preopen],
     cwd: Option<&Directory>,
     in_view: bool,
-) -> Result<Vec<OsString>, PathRefused> {
-    let mut argv: Vec<OsString> = plan.argv.iter().map(OsString::from).collect();
+) -> Result<Resolved, PathRefused> {
+    let mut argv = BTreeMap::new();
     let moves = |action| matches!(action, FileAction::Chdir | FileAction::Fchdir);
     let mut places = Places {
         preopens,
@@ -106,11 +120,12 @@ pub(crate) fn resolve(
         // becomes of it; the others are a guest's, and only refuse.
         let is_first = replaced.insert(index);
         if let Some(path) = resolved.filter(|_| is_first) {
-            argv[index] = prefix.into();
-            argv[index].push(path);
+            let mut word = OsString::from(prefix);
+            word.push(path);
+            argv.insert(index, word);
         }
     }
-    Ok(argv)
+    Ok(Resolved(argv))
 }
 
 /// Where paths can lie.

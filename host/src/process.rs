@@ -51,6 +51,8 @@ pub(crate) struct ChildProcess {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// How it is to end, if that was decided before there was a child.
+    wanted: Option<Ending>,
     /// What the process takes up of the guest's limits until it has ended.
     alive: Option<Alive>,
 }
@@ -127,7 +129,7 @@ impl ChildProcess {
         ChildProcess {
             child: OnceLock::new(),
             abort: SpawnAbort::default(),
-            state: Mutex::new(State { phase: Phase::Starting, alive: Some(alive) }),
+            state: Mutex::new(State { phase: Phase::Starting, wanted: None, alive: Some(alive) }),
             deadline: OnceLock::new(),
             until: None,
             kill: Mutex::default(),
@@ -182,32 +184,29 @@ impl ChildProcess {
         self.abort.clone()
     }
 
-    /// Says that its program runs. An error is who wants it ended; then the
-    /// child that is given is killed.
+    /// Says that its program runs. Who wanted it ended before it was known to is obeyed
+    /// now.
     pub(crate) fn started(
-        &self,
-        mut child: offspring_spawn::Child,
+        self: &Arc<ChildProcess>,
+        child: offspring_spawn::Child,
         account: Option<Account>,
-    ) -> Result<(), Cause> {
-        let account = account.map(Arc::new);
+    ) {
         let mut state = self.state();
-        match state.phase {
-            Phase::Starting => state.phase = Phase::Running,
-            Phase::Ending { cause, .. } => {
-                drop(state);
-                if let Some(account) = account {
-                    child.when_gone(move |exit| account.gone(exit, Some(cause)));
-                }
-                return Err(cause);
-            }
-            Phase::Running | Phase::Ended(_) => unreachable!("a process starts once"),
-        }
         if let Some(account) = account {
-            self.account.get_or_init(|| account);
+            self.account.get_or_init(|| Arc::new(account));
         }
         let first = self.child.set(child).is_ok();
         debug_assert!(first, "a process starts once");
-        Ok(())
+        let wanted = state.wanted.take();
+        match &mut state.phase {
+            Phase::Ending { asked, .. } => *asked = matches!(wanted, Some(Ending::Ask(_))),
+            phase => *phase = Phase::Running,
+        }
+        drop(state);
+        if let (Some(ending), Some(child)) = (wanted, self.child.get()) {
+            // It may have ended by itself; what else can fail, dropping it sees to.
+            let _ = self.carry_out(ending, child);
+        }
     }
 
     /// Who wanted it ended, if anybody has.
@@ -277,10 +276,20 @@ impl ChildProcess {
 
     /// Ends the process and its group.
     pub(crate) fn end(self: &Arc<ChildProcess>, cause: Cause, ending: Ending) -> io::Result<()> {
-        let Some(child) = self.decide(cause, matches!(ending, Ending::Ask(_))) else {
-            self.abort.abort();
-            return Ok(());
-        };
+        match self.decide(cause, ending) {
+            Some(child) => self.carry_out(ending, child),
+            None => {
+                self.abort.abort();
+                Ok(())
+            }
+        }
+    }
+
+    fn carry_out(
+        self: &Arc<ChildProcess>,
+        ending: Ending,
+        child: &offspring_spawn::Child,
+    ) -> io::Result<()> {
         match ending {
             Ending::Kill => self.kill(child),
             Ending::Ask(grace) => {
@@ -323,7 +332,7 @@ impl ChildProcess {
 
     /// Says that the guest is about to kill it, with its group.
     pub(crate) fn note_killed(&self) {
-        self.decide(Cause::Killed, false);
+        self.decide(Cause::Killed, Ending::Kill);
     }
 
     /// How its policy ends it.
@@ -386,7 +395,7 @@ impl ChildProcess {
             return Err(Errno::CHILD);
         }
         let child = match signal == Signal::KILL {
-            true => self.decide(Cause::Killed, false),
+            true => self.decide(Cause::Killed, Ending::Kill),
             false => self.child.get(),
         };
         child.ok_or(Errno::SRCH)
@@ -394,12 +403,18 @@ impl ChildProcess {
 
     /// Decides that the process ends, unless it has ended or somebody else has
     /// decided. `None` as long as there is no child.
-    fn decide(&self, cause: Cause, ask: bool) -> Option<&offspring_spawn::Child> {
+    fn decide(&self, cause: Cause, ending: Ending) -> Option<&offspring_spawn::Child> {
         let ended = matches!(self.try_wait(), Ok(Some(_)));
         let mut state = self.state();
         match &mut state.phase {
-            Phase::Starting => state.phase = Phase::Ending { cause, asked: false },
-            Phase::Running if !ended => state.phase = Phase::Ending { cause, asked: ask },
+            Phase::Starting => {
+                state.phase = Phase::Ending { cause, asked: false };
+                state.wanted = Some(ending);
+            }
+            Phase::Running if !ended => {
+                let asked = matches!(ending, Ending::Ask(_));
+                state.phase = Phase::Ending { cause, asked };
+            }
             Phase::Running | Phase::Ending { .. } | Phase::Ended(_) => {}
         }
         self.child.get()

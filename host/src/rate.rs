@@ -37,6 +37,10 @@ impl Rate {
 
     /// Takes one, unless too many were taken lately.
     pub(crate) fn take(&self, now: Instant) -> Result<(), TooOften> {
+        if token(self.per_second).is_zero() && self.burst > 0 {
+            // There is always another one.
+            return Ok(());
+        }
         let mut bucket = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *bucket = bucket.take(self.per_second, self.burst, now)?;
         Ok(())

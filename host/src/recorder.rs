@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use offspring_spawn::{ExitStatus, Signal};
 
@@ -51,8 +51,13 @@ impl Recorder {
         }
     }
 
-    /// Begins to tell of a child that was just started.
-    pub(crate) fn spawned(self: &Arc<Recorder>, plan: &Plan, pid: Option<u32>) -> Account {
+    /// Begins to tell of a child that was started, for which all began at this moment.
+    pub(crate) fn spawned(
+        self: &Arc<Recorder>,
+        plan: &Plan,
+        pid: Option<u32>,
+        started: Instant,
+    ) -> Account {
         let number = self.next_child();
         let name = Name { number, grant: Some(plan.grant), pid };
         let child = self.child(name);
@@ -60,7 +65,7 @@ impl Recorder {
         tracing::info!(guest = self.guest, child = number, grant, pid, "spawned");
         self.tell(Event::Spawned { child, plan });
         let recorder = Arc::clone(self);
-        Account { recorder, name, started: Instant::now(), is_over: AtomicBool::new(false) }
+        Account { recorder, name, started, is_over: AtomicBool::new(false) }
     }
 
     /// The number of the next child.
@@ -119,12 +124,14 @@ impl Recorder {
         }
     }
 
-    fn exited(&self, name: Name, exit: Exit, lived: Duration) {
+    fn exited(&self, name: Name, exit: Exit, started: Instant) {
         let child = self.child(name);
         let ChildName { number, grant, pid } = child;
         let (status, cause) = (exit.status, exit.cause);
         tracing::info!(guest = self.guest, child = number, grant, pid, %status, ?cause, "exited");
-        self.tell(Event::Exited { child, exit, lived });
+        if self.sink.is_some() {
+            self.tell(Event::Exited { child, exit, lived: started.elapsed() });
+        }
     }
 
     fn warn(&self, of: &dyn Display, why: &dyn Display) {
@@ -192,7 +199,7 @@ impl Account {
     /// Tells of its end, once.
     pub(crate) fn exited(&self, exit: Exit) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
-            self.recorder.exited(self.name, exit, self.started.elapsed());
+            self.recorder.exited(self.name, exit, self.started);
         }
     }
 

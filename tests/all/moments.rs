@@ -131,7 +131,11 @@ fn trials(place: Option<&Arc<Place>>) {
         for trial in 0..TRIALS {
             let lifeline = Lifeline::new();
             // Leaves its session, forks twice, or has stopped, where that can be told.
-            let kind = if place.is_some() { "tree" } else { "group" };
+            let kind = match place {
+                Some(_) => "tree",
+                None if trial % 2 == 0 => "run",
+                None => "group",
+            };
             let run = Run::new(EMBED_SPAWNS).allow(&["sh"]).args(&[kind, &lifeline.path()]);
             let run = run.process(|process| match place {
                 Some(place) => process.own_groups(Arc::clone(place)),
@@ -139,7 +143,7 @@ fn trials(place: Option<&Arc<Place>>) {
             });
             let (ready, moment) = (run.ready(), random.moment());
             let children = ready.children();
-            let runtime = &runtimes[trial % runtimes.len()];
+            let runtime = &runtimes[trial / 2 % runtimes.len()];
             end(way, ready, runtime, moment);
             let gone = children.wait_until_gone(Duration::from_secs(60));
             assert!(gone, "{way:?} after {moment:?}: {} are left", children.len());

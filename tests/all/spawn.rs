@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
 
 use offspring::policy::{Grant, Limits, Policy};
 use offspring_tests::*;
@@ -9,7 +10,7 @@ use wasmtime_wasi::FsPerms::ReadWrite;
 
 use crate::assert_test_exists;
 use crate::place::{Place, without_loader};
-use crate::run::Run;
+use crate::run::{Run, sandbox};
 use crate::runtime::everywhere;
 
 for_each_spawn_program!(assert_test_exists);
@@ -23,6 +24,17 @@ fn spawn_output() {
 fn spawn_status() {
     let place = Place::new();
     everywhere(|| Run::new(SPAWN_STATUS).allow(&["sh"]).dir(place.root(), "/dir", ReadWrite));
+}
+
+#[test]
+fn spawn_run() {
+    everywhere(|| {
+        let run = Run::new(SPAWN_RUN).allow(&["sh"]);
+        let short = Grant::permissive("short", "sh").env("PATH", crate::run::PATH);
+        let short = short.sandbox(sandbox()).deadline(Duration::from_millis(20));
+        let one = Grant::permissive("one", "sh").sandbox(sandbox()).max_children(1);
+        run.grant(short).grant(one)
+    });
 }
 
 #[test]

@@ -213,7 +213,8 @@ impl ProcessCtx {
                 let process = ChildProcess::new(alive, held, leaf, Duration::ZERO, false, children);
                 let process = Arc::new(process.until(until));
                 let is_wanted = self.children.starting(place, &process);
-                if process.started(child, Some(account)).is_err() || !is_wanted {
+                process.started(child, Some(account));
+                if !is_wanted {
                     return Err(NotForked::ShutDown);
                 }
                 self.children.started(place, &process);

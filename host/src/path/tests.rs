@@ -109,8 +109,8 @@ fn no_path_leads_out() {
             return;
         };
         allowed += 1;
-        let of = |argv: &[OsString]| {
-            let word = argv[1].to_str().unwrap().to_owned();
+        let of = |resolved: &Resolved| {
+            let word = resolved.argv(&plan).nth(1).unwrap().to_str().unwrap().to_owned();
             PathBuf::from(word.strip_prefix("f=").expect("the start stays"))
         };
         let (path, seen) = (of(&argv), of(&in_view.unwrap()));

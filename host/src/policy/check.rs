@@ -147,15 +147,14 @@ impl Policy {
 
 impl Grant {
     pub(super) fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
-        let name = quoted(self.name());
-        if detach && !self.get_detach() {
-            return Err(deny(Rule::Detach, format!("{name} may not live on without its handle")));
-        }
-        if detach && *self.get_group() != GrantGroup::Unset {
-            let message = format!("{name} may not live on: it is in a group, which ends");
-            return Err(deny(Rule::Detach, message));
-        }
-        Ok(detach)
+        let why = match detach {
+            true if !self.get_detach() => "may not live on without its handle",
+            true if *self.get_group() != GrantGroup::Unset => {
+                "may not live on: it is in a group, which ends"
+            }
+            _ => return Ok(detach),
+        };
+        Err(deny(Rule::Detach, format!("{} {why}", quoted(self.name()))))
     }
 
     /// Checks whether the guest may send this signal to a child of this grant.

@@ -15,6 +15,8 @@ mod pipe;
 mod pty;
 mod spawn;
 
+use std::time::Duration;
+
 use wasmtime::component::Linker;
 
 pub(crate) use convert::{launch_error as spawn_error, refusal};
@@ -22,6 +24,12 @@ pub(crate) use convert::{launch_error as spawn_error, refusal};
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::{ProcessCtxView, ProcessView};
+
+/// How long a thread may sleep for the sake of a child that ends soon: one that has
+/// nothing but its guest to attend to, or that makes children. Longer than a tick of any
+/// kernel: a timer for a moment before the next tick has to be set in hardware, which
+/// takes a virtual machine 20 us.
+const MOMENT: Duration = Duration::from_millis(11);
 
 impl crate::bindings::attributes::Host for ProcessCtxView<'_> {}
 

@@ -8,11 +8,11 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::poll::{DynPollable, subscribe};
 
-use super::call;
 use super::convert::{
     error_code, exit_status, io_error_code, resource_usage, signal, signal_name, table_is_full,
 };
 use super::errno::errno_name;
+use super::{MOMENT, call};
 use crate::audit::Refusal;
 use crate::bindings::pidfd;
 use crate::bindings::types::{ErrorCode, ExitStatus, ResourceUsage, Signal};
@@ -21,12 +21,6 @@ use crate::error::{ErrorCodeFailure, Failure};
 use crate::process::Ending;
 use crate::view::{ProcessCtxView, ProcessView};
 use crate::watch::{Changes, Watch};
-
-/// How long this thread, which has nothing but its guest to attend to, may sleep
-/// for the sake of a child that ends soon. Longer than a tick of any kernel: a timer
-/// for a moment before the next tick has to be set in hardware, which takes a
-/// virtual machine 20 us.
-const MOMENT: Duration = Duration::from_millis(11);
 
 /// `pidfd.try-wait-within` for hosts whose threads must not sleep, in place of the
 /// one that is linked already.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use offspring_spawn::{OFlags, Rlimit};
 use rustix::fs::fcntl_getfl;
 use tracing::Instrument;
+use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
-use super::call;
-use super::convert::{error_code, launch_error, refusal, too_many_resources};
+use super::convert::{error_code, exit_status, launch_error, refusal, too_many_resources};
+use super::{MOMENT, call};
 use crate::audit::Refusal;
-use crate::bindings::spawn::{self, Input, Output, Passed, Spawned};
+use crate::bindings::spawn::{self, Input, Output, Passed, Ran, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::cgroup::Cgroup;
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
@@ -250,37 +251,71 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
         self.hand_out(&this, launched)
     }
 
+    fn run(&mut self, this: Resource<Command>, patience: u64) -> Result<Ran, SpawnFailure> {
+        let patience = Duration::from_nanos(patience).min(MOMENT);
+        let mut prepared = self.prepare(&this)?;
+        prepared.be_patient(patience);
+        let launched = prepared.start();
+        self.tell(&this, launched)
+    }
+
     fn drop(&mut self, this: Resource<Command>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }
 }
 
-/// `command.spawn` for hosts whose threads must not sleep, in place of the one
-/// that is linked already.
+/// `command.spawn` and `command.run` for hosts whose threads must not sleep, in place
+/// of those that are linked already.
 pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
     interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
         let span = call("spawn", "[method]command.spawn");
         let spawn = async move {
             tracing::trace!(self_ = ?this, "call");
-            let started = store.data_mut().process().prepare(&this);
-            let spawned = match started {
-                // The guest is not there while it waits, but its store is.
-                Ok(prepared) => {
-                    let launched = prepared.start_elsewhere().await;
-                    store.data_mut().process().hand_out(&this, launched)
-                }
+            let spawned = match elsewhere(&mut store, &this, Duration::ZERO).await {
+                Ok(launched) => store.data_mut().process().hand_out(&this, launched),
                 Err(failure) => Err(failure),
             };
             tracing::trace!(result = ?spawned, "return");
-            match spawned {
-                Ok(spawned) => Ok((Ok(spawned),)),
-                Err(failure) => Ok((Err(failure.split()?),)),
-            }
+            answer(spawned)
         };
         Box::new(spawn.instrument(span))
+    })?;
+    interface.func_wrap_async("[method]command.run", |mut store, (this, patience)| {
+        let span = call("spawn", "[method]command.run");
+        let run = async move {
+            tracing::trace!(self_ = ?this, patience, "call");
+            let patience = Duration::from_nanos(patience).min(MOMENT);
+            let ran = match elsewhere(&mut store, &this, patience).await {
+                Ok(launched) => store.data_mut().process().tell(&this, launched),
+                Err(failure) => Err(failure),
+            };
+            tracing::trace!(result = ?ran, "return");
+            answer(ran)
+        };
+        Box::new(run.instrument(span))
     })
+}
+
+/// Starts a command on another thread. The guest is not there while it waits, but its
+/// store is.
+async fn elsewhere<T: ProcessView>(
+    store: &mut StoreContextMut<'_, T>,
+    this: &Resource<Command>,
+    patience: Duration,
+) -> Result<Result<Launched, LaunchError>, SpawnFailure> {
+    let mut prepared = store.data_mut().process().prepare(this)?;
+    prepared.be_patient(patience);
+    Ok(prepared.start_elsewhere().await)
+}
+
+/// What the guest is told, or why it is to trap.
+fn answer<T>(answer: Result<T, SpawnFailure>) -> wasmtime::Result<(Result<T, spawn::SpawnError>,)> {
+    match answer {
+        Ok(answer) => Ok((Ok(answer),)),
+        Err(failure) => Ok((Err(failure.split()?),)),
+    }
 }
 
 impl ProcessCtxView<'_> {
@@ -292,6 +327,18 @@ impl ProcessCtxView<'_> {
             self.ctx.recorder.not_spawned(&command.request, refusal(&error));
             Failure::Guest(error)
         })
+    }
+
+    /// Tells the guest how what was started ended, or gives it what still runs.
+    fn tell(
+        &mut self,
+        this: &Resource<Command>,
+        launched: Result<Launched, LaunchError>,
+    ) -> Result<Ran, SpawnFailure> {
+        match launched.as_ref().ok().and_then(Launched::ended) {
+            Some(exit) => Ok(Ran::Ended(exit_status(exit))),
+            None => self.hand_out(this, launched).map(Ran::Running),
+        }
     }
 
     /// Gives the guest what was started.
