@@ -107,6 +107,11 @@ fn parse_fdinfo(text: &str) -> Result<u32, Errno> {
     }
 }
 
+/// Whether this is one, as the kernel says since Linux 6.13: an older one denies it of all.
+pub(crate) fn is_pidfd(descriptor: BorrowedFd<'_>) -> bool {
+    matches!(get_info(descriptor, 0), Ok(_) | Err(Errno::SRCH))
+}
+
 fn get_info(pidfd: BorrowedFd<'_>, mask: u64) -> Result<PidfdInfo, Errno> {
     let mut info = PidfdInfo { mask, ..PidfdInfo::default() };
     let fd = pidfd.as_raw_fd().unsigned_abs() as usize;

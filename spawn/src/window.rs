@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
+use smallvec::SmallVec;
 
 use crate::stdio::{FIRST_OTHER, null};
 
@@ -33,6 +34,11 @@ pub(crate) fn reserve() {
             Ok(_) | Err(_) => break,
         }
     }
+}
+
+/// The numbers that are taken, and not lent.
+pub(crate) fn numbers() -> SmallVec<[RawFd; SIZE]> {
+    free().iter().map(AsRawFd::as_raw_fd).collect()
 }
 
 /// Descriptors that also have low numbers, as long as this lives.

@@ -1,5 +1,6 @@
 //! The cgroups of a fork, which ends without destructors.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,16 @@ struct Made {
 
 static MADE: Mutex<Made> = Mutex::new(Made { generation: 0, cgroups: Vec::new() });
 
+/// The last generation of forks that led to this process, itself among them, that made one.
+static MAKER: AtomicU32 = AtomicU32::new(0);
+
 /// How long each may take to be removed: what is in it is killed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Remembers a cgroup that this process has made in another.
 pub(super) fn add(parent: &Cgroup, name: &str) {
     if generation() > 0 {
+        MAKER.store(generation(), Ordering::Relaxed);
         made().cgroups.push((parent.clone(), name.to_owned()));
     }
 }
@@ -37,6 +42,10 @@ pub(super) fn forget(parent: &Cgroup, name: &str) {
 /// Removes all that this fork has made, with what is in it: it ends. What it does
 /// not come to, because it is killed, goes with the cgroup of its guest.
 pub(crate) fn remove_all() {
+    // As most forks end: to take the lock would copy its page.
+    if MAKER.load(Ordering::Relaxed) != generation() {
+        return;
+    }
     let all = std::mem::take(&mut made().cgroups);
     // What lies in another was made after it.
     for (parent, name) in all.iter().rev() {

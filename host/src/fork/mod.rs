@@ -194,6 +194,8 @@ impl ProcessCtx {
         let until = wanted.deadline.and_then(|after| Instant::now().checked_add(after));
         match fork.fork()? {
             offspring_spawn::Forked::Child => {
+                // A copy is no place, and to drop it would copy a page.
+                std::mem::forget(slot);
                 channel.begin();
                 self.recorder.enter_fork(number);
                 runtime::enter_fork(&self.children);

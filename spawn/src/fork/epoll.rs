@@ -62,12 +62,12 @@ impl Epolls {
         let open = Open::list()?;
         let mut epolls = Epolls { instances: SmallVec::new(), eventfds: SmallVec::new() };
         for number in &open.epolls {
-            epolls.add(*number, &open.eventfds)?;
+            epolls.add(*number, &open.nameless)?;
         }
         Ok(epolls)
     }
 
-    fn add(&mut self, number: RawFd, eventfds: &[RawFd]) -> Result<(), ForkError> {
+    fn add(&mut self, number: RawFd, nameless: &[RawFd]) -> Result<(), ForkError> {
         for instance in &mut self.instances {
             let known = instance.numbers.first().copied().unwrap_or(number);
             if is_same_file(known, number)? {
@@ -81,8 +81,8 @@ impl Epolls {
             if !registration.is_current() {
                 continue;
             }
-            if eventfds.contains(&registration.fd) {
-                self.renew_eventfd(registration.fd)?;
+            let fd = registration.fd;
+            if nameless.contains(&fd) && self.renew_if_eventfd(fd)? {
                 left.push(registration);
             } else {
                 registration.add_to(&new).map_err(ForkError::Descriptors)?;
@@ -92,15 +92,17 @@ impl Epolls {
         Ok(())
     }
 
-    /// Makes an eventfd with the same count and flags.
-    fn renew_eventfd(&mut self, number: RawFd) -> Result<(), ForkError> {
+    /// Makes an eventfd with the same count and flags, if this is one.
+    fn renew_if_eventfd(&mut self, number: RawFd) -> Result<bool, ForkError> {
         if self.eventfds.iter().any(|(known, _)| *known == number) {
-            return Ok(());
+            return Ok(true);
         }
-        let (count, flags) = parse_eventfd(&fdinfo(number)?);
+        let Some((count, flags)) = parse_eventfd(&fdinfo(number)?) else {
+            return Ok(false);
+        };
         let new = eventfd(count, flags).map_err(ForkError::Descriptors)?;
         self.eventfds.push((number, new));
-        Ok(())
+        Ok(true)
     }
 
     /// In the child: puts the new ones in the places of the old ones.
@@ -135,7 +137,8 @@ impl Registration {
     }
 }
 
-/// What the kernel says of a descriptor, in few reads: it is made anew for each.
+/// What the kernel says of a descriptor, in few reads: it is made anew for each. One that
+/// is not filled is the last.
 fn fdinfo(number: RawFd) -> Result<Text, ForkError> {
     let path = format!("/proc/self/fdinfo/{number}");
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -145,12 +148,13 @@ fn fdinfo(number: RawFd) -> Result<Text, ForkError> {
         text.resize(length + SPACE, 0);
         let read = retry_on_intr(|| rustix::io::read(&file, &mut text[length..]));
         match read.map_err(proc_error)? {
-            0 => break,
-            read => length += read,
+            SPACE => length += SPACE,
+            read => {
+                text.truncate(length + read);
+                return Ok(text);
+            }
         }
     }
-    text.truncate(length);
-    Ok(text)
 }
 
 /// As much as the kernel says of most descriptors: not on the heap, see [`Epolls`].
@@ -179,19 +183,20 @@ fn parse_registration(line: &str) -> Option<Registration> {
     })
 }
 
-/// The count, as far as a new one can begin with it, and whether reads block.
-fn parse_eventfd(text: &[u8]) -> (u32, EventfdFlags) {
+/// The count, as far as a new one can begin with it, and whether reads block; none of what
+/// is no eventfd.
+fn parse_eventfd(text: &[u8]) -> Option<(u32, EventfdFlags)> {
     const NONBLOCK: u32 = 0o4000;
     let value = |key: &str, radix| {
         let value = lines(text).find_map(|line| line.strip_prefix(key));
-        value.and_then(|value| u64::from_str_radix(value.trim(), radix).ok()).unwrap_or(0)
+        value.and_then(|value| u64::from_str_radix(value.trim(), radix).ok())
     };
-    let count = u32::try_from(value("eventfd-count:", 16)).unwrap_or(u32::MAX);
-    let open = u32::try_from(value("flags:", 8)).unwrap_or(0);
+    let count = u32::try_from(value("eventfd-count:", 16)?).unwrap_or(u32::MAX);
+    let open = value("flags:", 8).and_then(|open| u32::try_from(open).ok()).unwrap_or(0);
     let mut flags = EventfdFlags::CLOEXEC;
     flags.set(EventfdFlags::NONBLOCK, open & NONBLOCK != 0);
-    flags.set(EventfdFlags::SEMAPHORE, value("eventfd-semaphore:", 10) == 1);
-    (count, flags)
+    flags.set(EventfdFlags::SEMAPHORE, value("eventfd-semaphore:", 10) == Some(1));
+    Some((count, flags))
 }
 
 /// Whether it is an epoll instance, as the kernel says since Linux 6.9: an older one
@@ -258,9 +263,10 @@ mod tests {
     fn eventfds() {
         let text = b"pos:\t0\nflags:\t02004002\neventfd-count:               1f\neventfd-id: 3\n";
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        assert_eq!(parse_eventfd(text), (31, flags));
+        assert_eq!(parse_eventfd(text), Some((31, flags)));
         let text = b"flags:\t02\neventfd-count: ffffffffffff\neventfd-semaphore: 1\n";
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::SEMAPHORE;
-        assert_eq!(parse_eventfd(text), (u32::MAX, flags));
+        assert_eq!(parse_eventfd(text), Some((u32::MAX, flags)));
+        assert_eq!(parse_eventfd(b"flags:\t02\nclockid: 1\n"), None);
     }
 }

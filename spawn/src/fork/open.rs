@@ -3,21 +3,25 @@
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::OnceLock;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, major, readlinkat_raw, stat};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 
 use super::epoll::{borrowed, is_epoll};
 use super::error::{ForkError, Unforkable};
+use crate::info::is_pidfd;
+use crate::window;
 
 /// The numbers of the descriptors that belong to one process only.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Open {
     pub(super) epolls: SmallVec<[RawFd; 4]>,
-    pub(super) eventfds: SmallVec<[RawFd; 4]>,
+    /// Eventfds, and what may be some: other objects without a name in a file system.
+    pub(super) nameless: SmallVec<[RawFd; 4]>,
 }
 
 /// How many numbers are asked for at once.
@@ -31,11 +35,13 @@ impl Open {
         let known = stat(DIRECTORY).map_err(proc_error)?.st_size;
         let known = RawFd::try_from(known).unwrap_or(0);
         let (mut open, mut left) = (Open::default(), known);
+        let reserved = window::numbers();
         for first in (0..known * 2 + 256).step_by(AT_ONCE as usize) {
             let numbers = first..first + AT_ONCE;
             if left > 0 && (first == 0 || is_any_open(numbers.clone())) {
                 for number in numbers {
-                    left -= RawFd::from(left > 0 && open.add(number)?);
+                    let is_open = left > 0 && (reserved.contains(&number) || open.add(number)?);
+                    left -= RawFd::from(is_open);
                 }
             }
         }
@@ -68,20 +74,28 @@ impl Open {
     /// Looks at one, and says whether there is one. Most are told by their status, which
     /// takes a tenth of what asking for their names takes.
     fn add(&mut self, number: RawFd) -> Result<bool, ForkError> {
-        match fstat(borrowed(number)) {
+        let kind = match fstat(borrowed(number)) {
             Err(Errno::BADF) => return Ok(false),
             Ok(status) if !may_be_of_one_process(&status) => return Ok(true),
-            Ok(_) | Err(_) => {}
-        }
+            Ok(status) => Some(FileType::from_raw_mode(status.st_mode)),
+            Err(_) => None,
+        };
         if is_epoll(number) {
             self.epolls.push(number);
+            return Ok(true);
+        }
+        if kind == Some(FileType::Unknown) && are_epolls_told() {
+            // Of which hosts have most.
+            if !is_pidfd(borrowed(number)) {
+                self.nameless.push(number);
+            }
             return Ok(true);
         }
         let mut space = [MaybeUninit::uninit(); 64];
         let path = format!("/proc/self/fd/{number}");
         match &*readlinkat_raw(CWD, path, &mut space).map_err(proc_error)?.0 {
             b"anon_inode:[eventpoll]" => self.epolls.push(number),
-            b"anon_inode:[eventfd]" => self.eventfds.push(number),
+            b"anon_inode:[eventfd]" => self.nameless.push(number),
             path if path.starts_with(b"/proc/") && path.ends_with(b"/pagemap") => {
                 return Err(Unforkable::Pagemap.into());
             }
@@ -89,6 +103,15 @@ impl Open {
         }
         Ok(true)
     }
+}
+
+/// Whether this kernel says of epoll instances that they are some.
+fn are_epolls_told() -> bool {
+    static TOLD: OnceLock<bool> = OnceLock::new();
+    *TOLD.get_or_init(|| {
+        let instance = epoll::create(epoll::CreateFlags::CLOEXEC);
+        instance.is_ok_and(|instance| is_epoll(instance.as_raw_fd()))
+    })
 }
 
 /// Whether any of these numbers is that of a descriptor, in one call instead of one for
@@ -130,9 +153,8 @@ pub(super) fn proc_error(errno: Errno) -> ForkError {
 mod tests {
     use std::fs::File;
 
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::AsFd;
 
-    use rustix::event::epoll;
     use rustix::event::{EventfdFlags, eventfd};
     use rustix::fs::memfd_create;
     use smallvec::smallvec;
@@ -144,7 +166,7 @@ mod tests {
         let [known, all] = [Open::list(), Open::list_all()].map(|open| {
             let open = open.unwrap();
             let ours = |all: &[RawFd]| all.iter().copied().filter(|n| *n == number).collect();
-            Open { epolls: ours(&open.epolls), eventfds: ours(&open.eventfds) }
+            Open { epolls: ours(&open.epolls), nameless: ours(&open.nameless) }
         });
         assert_eq!(known, all);
         all
@@ -154,10 +176,10 @@ mod tests {
     fn kinds() {
         let instance = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
         let number = instance.as_raw_fd();
-        assert_eq!(kind(&instance), Open { epolls: smallvec![number], eventfds: smallvec![] });
+        assert_eq!(kind(&instance), Open { epolls: smallvec![number], nameless: smallvec![] });
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
         let number = eventfd.as_raw_fd();
-        assert_eq!(kind(&eventfd), Open { epolls: smallvec![], eventfds: smallvec![number] });
+        assert_eq!(kind(&eventfd), Open { epolls: smallvec![], nameless: smallvec![number] });
         let empty = memfd_create(c"empty", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         assert_eq!(kind(empty), Open::default());
