@@ -108,7 +108,7 @@ pub use command::Command;
 pub use error::{SpawnError, Stage};
 pub use fork::{
     Budget, Fork, ForkError, Forked, Sibling, Slot, Unforkable, exit_process, generation,
-    is_single_threaded, prefer_huge_code, prefer_huge_pages,
+    is_single_threaded, prefer_huge_code, prefer_huge_ends, prefer_huge_pages,
 };
 pub use identity::Identity;
 pub use info::ProcessInfo;

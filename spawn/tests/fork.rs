@@ -15,10 +15,10 @@ use std::thread;
 
 use offspring_spawn::{
     Child, Command, Errno, ExitStatus, Fork, ForkError, Forked, Sibling, Signal, exit_process,
-    generation, is_single_threaded, prefer_huge_pages,
+    generation, is_single_threaded, prefer_huge_ends, prefer_huge_pages,
 };
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, WaitOptions, getpid, getppid, pidfd_open, waitid,
     waitpid,
@@ -368,6 +368,54 @@ fn huge_pages() {
         let address = format!("{:x}-", start.addr());
         assert!(advised.iter().any(|range| range.starts_with(&address)), "{advised:?}");
         assert!(advised.iter().all(|range| !range.contains('[')), "{advised:?}");
+    });
+}
+
+/// The ends are what they were, and copied as before.
+#[test]
+fn huge_ends() {
+    const SIZE: usize = 2 << 30;
+    const MIB: usize = 1 << 20;
+    alone(|| {
+        let none = ProtFlags::empty();
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let all = unsafe { mmap_anonymous(std::ptr::null_mut(), SIZE, none, flags) }.unwrap();
+        let begin = all.map_addr(|address| address.next_multiple_of(2 * MIB) + MIB);
+        let length = 4 * MIB + MIB / 2;
+        let access = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: it lies in the mapping, to which nothing refers.
+        unsafe { mprotect(begin, length, access) }.unwrap();
+        assert_eq!(prefer_huge_ends().unwrap(), 0, "nothing was asked for");
+        let asked = prefer_huge_pages().unwrap();
+        // SAFETY: the memory is mapped to be read and written, and nobody else has it.
+        let memory = unsafe { std::slice::from_raw_parts_mut(begin.cast::<u8>(), length) };
+        let byte = |index: usize| u8::try_from(index / 4096 % 251).unwrap();
+        memory.iter_mut().enumerate().for_each(|(index, to)| *to = byte(index));
+        let moved = prefer_huge_ends().unwrap();
+        if asked == 0 || moved == 0 {
+            return support::isolation::skip("huge_ends", "this kernel has no huge pages");
+        }
+        assert_eq!(moved, 2 * MIB + MIB / 2);
+        let is_same = |memory: &[u8]| {
+            memory.iter().enumerate().skip(1).all(|(index, found)| *found == byte(index))
+        };
+        assert!(is_same(memory));
+        for round in 1..4 {
+            let made = child(&Fork::new(), || {
+                let seen = memory[0];
+                memory.fill(0xff);
+                if seen + 1 == round { 0 } else { 1 }
+            });
+            assert!(made.wait().unwrap().status.success());
+            assert!(is_same(memory));
+            memory[0] = round;
+        }
+        // What lies behind is still for nobody.
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let behind = format!("{:x}-", begin.addr() + length);
+        let guard = maps.lines().find(|line| line.starts_with(&behind)).unwrap();
+        assert!(guard.contains(" ---p "), "{guard}");
     });
 }
 

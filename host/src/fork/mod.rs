@@ -248,6 +248,7 @@ fn expect_more() {
     if FORKS.fetch_add(1, Ordering::Relaxed) + 1 == MANY {
         // Without it they take longer, and that is all.
         let _ = offspring_spawn::prefer_huge_code();
+        let _ = offspring_spawn::prefer_huge_ends();
     }
 }
 

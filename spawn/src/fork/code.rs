@@ -4,33 +4,19 @@
 //! the code that it runs anew, one fault for each few pages. In a host of WebAssembly,
 //! whose code is large and spread out, these are many. Memory that is the process's own
 //! is copied, and in huge pages takes no time.
-//!
-//! # Safety
-//!
-//! A copy of the code takes the place of the code: the same bytes at the same addresses,
-//! to be read and executed as before. The process has one thread, which is in the system
-//! call that puts the one in the place of the other, and so runs nothing meanwhile.
-
-#![expect(unsafe_code, reason = "code is copied, and mapped elsewhere")]
 
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::ptr;
 
-use rustix::io::Errno;
-use rustix::mm::{
-    Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mprotect,
-    mremap_fixed, munmap,
-};
-
+use super::copy::{Copy, HUGE};
+use super::maps::range;
 use super::thread;
 
-/// The size of a huge page.
-const HUGE: usize = 2 << 20;
-
 /// Moves the code and the constants of this program to huge pages, so that forks take
-/// less: a child does not have to find them again. Returns how many bytes were moved.
+/// less: a child does not have to find them again, and of the constants with addresses in
+/// them, which the loader has written, no page tables are copied. Returns how many bytes were
+/// moved.
 ///
 /// These are the process's own and its forks': as much memory as the program has of both.
 /// Only pages that hold nothing else are moved, which are all of them in a program that is
@@ -58,81 +44,18 @@ pub fn prefer_huge_code() -> io::Result<usize> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mut moved = 0;
     for Part { range, area, is_code } in parts(&maps, prefer_huge_code as *const () as usize) {
-        let copy = Copy::of(&range, &area)?;
-        if !copy.is_huge()? || !copy.protect(is_code)? {
+        let copy = Copy::room(&range, &area)?;
+        if !copy.is_huge()? {
+            break;
+        }
+        copy.fill();
+        if !copy.protect(is_code)? {
             break;
         }
         copy.take_place(&area)?;
         moved += area.len();
     }
     Ok(moved)
-}
-
-/// A copy of code, which is unmapped when dropped.
-struct Copy {
-    /// With room for the beginning of a huge page in it.
-    all: Range<usize>,
-    /// What is to take the place of the code.
-    code: Range<usize>,
-}
-
-impl Copy {
-    /// Copies what is mapped of the area.
-    fn of(mapped: &Range<usize>, area: &Range<usize>) -> Result<Copy, Errno> {
-        let size = area.len() + HUGE;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let all = unsafe { mmap_anonymous(ptr::null_mut(), size, access, MapFlags::PRIVATE) }?;
-        let start = all.addr().next_multiple_of(HUGE);
-        let copy = Copy { all: all.addr()..all.addr() + size, code: start..start + area.len() };
-        // SAFETY: it changes by what pages the mapping is backed, which is ours.
-        unsafe { madvise(copy.at(start), area.len(), Advice::LinuxHugepage) }?;
-        let source = mapped.start.max(area.start)..mapped.end.min(area.end);
-        let from = ptr::with_exposed_provenance::<u8>(source.start);
-        let to = copy.at(start + (source.start - area.start)).cast();
-        // SAFETY: the code is mapped to be read, as the kernel has just said, and
-        // nothing is there that could unmap it; the copy is as large, and is elsewhere.
-        unsafe { ptr::copy_nonoverlapping(from, to, source.len()) };
-        Ok(copy)
-    }
-
-    /// Whether all of it is in huge pages: the kernel may have had none left.
-    fn is_huge(&self) -> io::Result<bool> {
-        Ok(huge_bytes(&fs::read_to_string("/proc/self/smaps")?, self.code.start) >= self.code.len())
-    }
-
-    /// Makes it what the code is, if it may be executed: some systems let nothing be
-    /// that was written.
-    fn protect(&self, is_code: bool) -> Result<bool, Errno> {
-        let mut access = MprotectFlags::READ;
-        access.set(MprotectFlags::EXEC, is_code);
-        // SAFETY: nothing refers to the mapping but this.
-        match unsafe { mprotect(self.at(self.code.start), self.code.len(), access) } {
-            Ok(()) => Ok(true),
-            Err(Errno::ACCESS | Errno::PERM) => Ok(false),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    fn take_place(self, code: &Range<usize>) -> Result<(), Errno> {
-        let (from, size) = (self.at(self.code.start), self.code.len());
-        let to = ptr::without_provenance_mut(code.start);
-        // SAFETY: see the rule above. The kernel refuses, for want of mappings, before it
-        // touches anything.
-        unsafe { mremap_fixed(from, size, size, MremapFlags::MAYMOVE, to) }.map(drop)
-    }
-
-    fn at(&self, address: usize) -> *mut core::ffi::c_void {
-        ptr::with_exposed_provenance_mut(address)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is ours. Of what has taken the place of the code nothing
-        // is here any more, and nothing of this process has come here since.
-        let _ = unsafe { munmap(self.at(self.all.start), self.all.len()) };
-    }
 }
 
 /// What is moved.
@@ -146,7 +69,7 @@ struct Part {
 }
 
 /// The code, and the constants, of the file of which this address is the code. What is
-/// smaller than half of the pages that it would take is none.
+/// smaller than an eighth of the pages that it would take is none.
 ///
 /// `7f0000000000-7f0000010000 r-xp 00001000 fe:00 1044    /usr/lib/libc.so.6`
 fn parts(maps: &str, address: usize) -> Vec<Part> {
@@ -172,7 +95,7 @@ fn parts(maps: &str, address: usize) -> Vec<Part> {
         let before = index.checked_sub(1).map_or(0, |before| mapped[before].0.end);
         let behind = mapped.get(index + 1).map_or(usize::MAX, |behind| behind.0.start);
         let area = area(range, before, behind);
-        if area.len() <= range.len() * 2 && !area.is_empty() {
+        if area.len() <= range.len() * 8 && !area.is_empty() {
             parts.push(Part { range: range.clone(), area, is_code: *access == "r-xp" });
         }
     }
@@ -190,43 +113,9 @@ fn area(range: &Range<usize>, before: usize, behind: usize) -> Range<usize> {
     start..end.max(start)
 }
 
-/// How much of the mapping that has this address is in huge pages.
-fn huge_bytes(smaps: &str, address: usize) -> usize {
-    let mut is_it = false;
-    for line in smaps.lines() {
-        let Some((word, rest)) = line.split_once(' ') else { continue };
-        if let Some(range) = range(word) {
-            is_it = range.contains(&address);
-        } else if is_it && word == "AnonHugePages:" {
-            let amount = rest.trim().strip_suffix(" kB").and_then(|amount| amount.parse().ok());
-            return amount.map_or(0, |amount: usize| amount * 1024);
-        }
-    }
-    0
-}
-
-fn range(word: &str) -> Option<Range<usize>> {
-    let (start, end) = word.split_once('-')?;
-    let address = |text| usize::from_str_radix(text, 16).ok();
-    Some(address(start)?..address(end)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SMAPS: &str = "\
-55d0a0000000-55d0a0010000 r--p 00000000 fe:00 7                          /usr/bin/a b
-AnonHugePages:         0 kB
-55d0a0010000-55d0a0020000 r-xp 00010000 fe:00 7                          /usr/bin/a b
-Rss:                  64 kB
-AnonHugePages:         0 kB
-55d0b0000000-55d0b0800000 rw-p 00000000 00:00 0
-Rss:                8192 kB
-AnonHugePages:      6144 kB
-55d0c0000000-55d0c0800000 r-xp 00000000 00:00 0
-AnonHugePages:      2048 kB
-";
 
     #[test]
     fn code_of_files() {
@@ -255,12 +144,5 @@ a10000-1230000 r-xp 00610000 fe:00 7                          /usr/bin/a b
         assert_eq!(area(&all, 0x40_1000, 0x13f_f000), 0x60_0000..0x120_0000);
         assert!(area(&(0x21_0000..0x23_0000), 0x20_1000, usize::MAX).is_empty());
         assert!(area(&(0x3f_0000..0x41_0000), 0x20_1000, 0x41_0000).is_empty());
-    }
-
-    #[test]
-    fn how_much_is_huge() {
-        assert_eq!(huge_bytes(SMAPS, 0x55d0_b001_0000), 6 << 20);
-        assert_eq!(huge_bytes(SMAPS, 0x55d0_a001_0000), 0);
-        assert_eq!(huge_bytes(SMAPS, 0x1000), 0);
     }
 }

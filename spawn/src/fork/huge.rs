@@ -7,16 +7,25 @@
 
 #![expect(unsafe_code, reason = "memory is named by its address")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
 
+use super::copy::{Copy, HUGE};
+use super::{maps, thread};
+use crate::sigset::Blocked;
+
 /// What a reservation has at least in which memory grows: no heap and no stack of a
 /// thread is as large.
 const RESERVED: usize = 1 << 30;
+
+/// Whether huge pages were asked for.
+static PREFERRED: AtomicBool = AtomicBool::new(false);
 
 /// Asks the kernel to back this process's large reservations, as WebAssembly's
 /// memories are, with huge pages: what is touched from now on. A fork copies page
@@ -35,7 +44,7 @@ const RESERVED: usize = 1 << 30;
 pub fn prefer_huge_pages() -> io::Result<usize> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mut asked = 0;
-    for range in reservations(&maps) {
+    for Mapping { range, .. } in reservations(&maps) {
         let length = range.end - range.start;
         // SAFETY: see the rule above. What was unmapped meanwhile is an error, and
         // what took its place takes the advice as well.
@@ -43,7 +52,10 @@ pub fn prefer_huge_pages() -> io::Result<usize> {
             madvise(std::ptr::without_provenance_mut(range.start), length, Advice::LinuxHugepage)
         };
         match advised {
-            Ok(()) => asked += length,
+            Ok(()) => {
+                asked += length;
+                PREFERRED.store(true, Ordering::Relaxed);
+            }
             // A kernel without them.
             Err(Errno::INVAL) => return Ok(0),
             Err(_) => {}
@@ -52,26 +64,116 @@ pub fn prefer_huge_pages() -> io::Result<usize> {
     Ok(asked)
 }
 
-/// The anonymous, private parts of what lies side by side and is large together.
-fn reservations(maps: &str) -> Vec<Range<usize>> {
+/// Moves what fills no huge page at the ends of the memory for which huge pages were
+/// [asked for](prefer_huge_pages), each end to a part of one. A fork copies the page tables
+/// of these ends as before, but those of many pages at once, since Linux 6.9. What is written
+/// to afterwards is no part of it any more. Returns how many bytes were moved.
+///
+/// Each end takes up a huge page, of which the kernel takes back what is not used when it needs
+/// memory. Nothing is moved, and 0 returned, where huge pages were not asked for or are not to
+/// be had, in a process of more than one thread, and on other processors than x86_64.
+///
+/// # Errors
+/// When `/proc` cannot be read, or there is no memory.
+///
+/// # References
+/// - [mremap(2)](https://man7.org/linux/man-pages/man2/mremap.2.html)
+pub fn prefer_huge_ends() -> io::Result<usize> {
+    let is_preferred = PREFERRED.load(Ordering::Relaxed);
+    if !cfg!(target_arch = "x86_64") || !is_preferred || !thread::is_alone()? {
+        return Ok(0);
+    }
+    let smaps = fs::read_to_string("/proc/self/smaps")?;
+    let mut moved = 0;
+    for end in ends(&smaps, (&raw const moved).addr()) {
+        // It would be lost.
+        let key = maps::amount(&smaps, end.start, "ProtectionKey:").unwrap_or(0);
+        if key != 0 || resident(&end)? < WORTH {
+            continue;
+        }
+        let start = end.start / HUGE * HUGE;
+        let copy = Copy::room(&end, &(start..start + HUGE))?;
+        if !copy.is_huge()? {
+            break;
+        }
+        // Between these two nothing is written to it, by a handler neither.
+        let blocked = Blocked::all();
+        copy.fill();
+        copy.take_place(&end)?;
+        drop(blocked);
+        moved += end.len();
+    }
+    Ok(moved)
+}
+
+/// How many small pages an end has at least that is moved.
+const WORTH: usize = 64;
+
+/// How many pages of this range are in memory.
+fn resident(range: &Range<usize>) -> io::Result<usize> {
+    const PAGE: usize = 4096;
+    const PRESENT: u8 = 0x80;
+    let mut entries = vec![0; range.len() / PAGE * 8];
+    let offset = u64::try_from(range.start / PAGE * 8).map_err(io::Error::other)?;
+    File::open("/proc/self/pagemap")?.read_exact_at(&mut entries, offset)?;
+    Ok(entries.chunks(8).filter(|entry| entry.last().is_some_and(|b| b & PRESENT != 0)).count())
+}
+
+/// What lies in huge pages with something else, of what can be written to directly below
+/// what is reserved for it to grow. What has this address of the stack is left out: it is
+/// written to while it would be moved.
+fn ends(maps: &str, stack: usize) -> Vec<Range<usize>> {
+    let mut ends = Vec::new();
+    let mut parts = Vec::new();
+    let mut below = 0;
+    for Mapping { range, is_writable } in reservations(maps) {
+        if !is_writable {
+            if range.start == below && range.len() >= RESERVED {
+                ends.append(&mut parts);
+            }
+            parts.clear();
+            continue;
+        }
+        below = range.end;
+        if range.contains(&stack) {
+            continue;
+        }
+        let first = range.end.min(range.start.next_multiple_of(HUGE));
+        let last = first.max(range.end / HUGE * HUGE);
+        parts.extend([range.start..first, last..range.end]);
+    }
+    ends.retain(|end| !end.is_empty());
+    ends
+}
+
+/// A part of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mapping {
+    range: Range<usize>,
+    is_writable: bool,
+}
+
+/// The anonymous, private parts of what lies side by side and is large together, as `maps`
+/// or `smaps` has them.
+fn reservations(maps: &str) -> Vec<Mapping> {
     let mut found = Vec::new();
     let mut run: Range<usize> = 0..0;
     let mut parts = Vec::new();
-    for (range, anonymous) in maps.lines().filter_map(parse) {
-        if range.start != run.end {
+    for (mapping, anonymous) in maps.lines().filter_map(parse) {
+        if mapping.range.start != run.end {
             keep(&mut found, &run, &mut parts);
-            run = range.start..range.start;
+            run = mapping.range.start..mapping.range.start;
         }
-        run.end = range.end;
+        run.end = mapping.range.end;
         if anonymous {
-            parts.push(range);
+            parts.push(mapping);
         }
     }
     keep(&mut found, &run, &mut parts);
     found
 }
 
-fn keep(found: &mut Vec<Range<usize>>, run: &Range<usize>, parts: &mut Vec<Range<usize>>) {
+fn keep(found: &mut Vec<Mapping>, run: &Range<usize>, parts: &mut Vec<Mapping>) {
     if run.len() >= RESERVED {
         found.append(parts);
     }
@@ -79,14 +181,13 @@ fn keep(found: &mut Vec<Range<usize>>, run: &Range<usize>, parts: &mut Vec<Range
 }
 
 /// `7f0000000000-7f0000010000 rw-p 00000000 00:00 0    [name]`
-fn parse(line: &str) -> Option<(Range<usize>, bool)> {
+fn parse(line: &str) -> Option<(Mapping, bool)> {
     let mut words = line.split_ascii_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let address = |text| usize::from_str_radix(text, 16).ok();
-    let is_private = words.next()?.ends_with('p');
+    let range = maps::range(words.next()?)?;
+    let access = words.next()?;
     let inode = words.nth(2)?;
-    let anonymous = is_private && inode == "0" && words.next().is_none();
-    Some((address(start)?..address(end)?, anonymous))
+    let anonymous = access.ends_with('p') && inode == "0" && words.next().is_none();
+    Some((Mapping { range, is_writable: access.starts_with("rw") }, anonymous))
 }
 
 #[cfg(test)]
@@ -105,12 +206,36 @@ mod tests {
 7f0000021000-7f0004000000 ---p 00000000 00:00 0
 7fff00000000-7fff00021000 rw-p 00000000 00:00 0                          [stack]
 ";
+        let part = |range, is_writable| Mapping { range, is_writable };
         let expected = [
-            0x7e00_0000_0000..0x7e00_0010_0000,
-            0x7e00_0020_0000..0x7e00_0040_0000,
-            0x7e00_0040_0000..0x7e01_0000_0000,
+            part(0x7e00_0000_0000..0x7e00_0010_0000, false),
+            part(0x7e00_0020_0000..0x7e00_0040_0000, true),
+            part(0x7e00_0040_0000..0x7e01_0000_0000, false),
         ];
         assert_eq!(reservations(maps), expected);
         assert_eq!(reservations(""), []);
+    }
+
+    #[test]
+    fn only_what_fills_no_huge_page_and_may_grow() {
+        let of = |writable: &str| {
+            let maps = format!("{writable} rw-p 0 0 0\n7e0000c00000-7e0100000000 ---p 0 0 0\n");
+            ends(&maps, 0)
+        };
+        let maps = "\
+7e0000110000-7e0000810000 rw-p 00000000 00:00 0
+Size:               8192 kB
+7e0000810000-7e0100000000 ---p 00000000 00:00 0
+7e0100000000-7e0100110000 rw-p 00000000 00:00 0
+7e0100110000-7e0110000000 ---p 00000000 00:00 0
+";
+        let both = [0x7e00_0011_0000..0x7e00_0020_0000, 0x7e00_0080_0000..0x7e00_0081_0000];
+        assert_eq!(ends(maps, 0), both);
+        assert_eq!(ends(maps, 0x7e00_0020_0000), []);
+        let first = 0x7e00_0011_0000..0x7e00_0020_0000;
+        assert_eq!(of("7e0000110000-7e0000c00000"), vec![first]);
+        let all = 0x7e00_00a1_0000..0x7e00_00c0_0000;
+        assert_eq!(of("7e0000a10000-7e0000c00000"), vec![all]);
+        assert_eq!(of("7e0000a00000-7e0000c00000"), []);
     }
 }

@@ -9,9 +9,11 @@
 mod budget;
 mod clone;
 mod code;
+mod copy;
 mod epoll;
 mod error;
 mod huge;
+mod maps;
 mod open;
 mod report;
 mod thread;
@@ -27,7 +29,7 @@ use rustix::process::{getpid, set_parent_process_death_signal};
 pub use budget::{Budget, Slot};
 pub use code::prefer_huge_code;
 pub use error::{ForkError, Unforkable};
-pub use huge::prefer_huge_pages;
+pub use huge::{prefer_huge_ends, prefer_huge_pages};
 
 use crate::child::Child;
 use crate::clone::Method;
