@@ -87,21 +87,11 @@ pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Res
     }
 }
 
-/// The standard signals that a host may come to ignore while it runs: those of
-/// terminals, jobs and pipes, and those that ask a process to end. To set all others
-/// too would take a child as long as everything else that it does before its program
-/// runs.
-const EVERYDAY: [Signal; 9] = [
-    Signal::HUP,
-    Signal::INT,
-    Signal::QUIT,
-    Signal::PIPE,
-    Signal::TERM,
-    Signal::CHLD,
-    Signal::TSTP,
-    Signal::TTIN,
-    Signal::TTOU,
-];
+/// The standard signals that a host may come to ignore while it runs: those that ask a
+/// process to end, and those of pipes and children. To set all others too would take a
+/// child as long as everything else that it does before its program runs.
+const EVERYDAY: [Signal; 6] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::PIPE, Signal::TERM, Signal::CHLD];
 
 /// The signals that have their default action in a child although this process
 /// ignores them, as what is started in the background does SIGINT: that is no

@@ -174,12 +174,8 @@ impl Clone<'_> {
         !self.patience.is_zero() && self.method == Method::Clone3
     }
 
-    /// Makes a child that calls `entry(data)` on `stack`, and waits until it has left
-    /// our memory.
-    ///
-    /// Where it is born with our signal handlers, all signals are blocked on both sides.
-    /// By clone3 it has none: a signal that comes early does to it what it would do a
-    /// moment later to its program.
+    /// Makes a child that calls `entry(data)` on `stack`, with all signals blocked on
+    /// both sides, and waits until it has left our memory.
     ///
     /// # Safety
     ///
@@ -192,6 +188,7 @@ impl Clone<'_> {
         data: *mut c_void,
         birth: &Birth,
     ) -> Result<OwnedFd, Errno> {
+        let blocked = Blocked::all();
         let answer = match self.method {
             Method::Clone3 => {
                 let how = if self.is_patient() { CLONE_CHILD_CLEARTID } else { CLONE_VFORK };
@@ -215,11 +212,12 @@ impl Clone<'_> {
                 let flags = self.flags() | CLONE_VFORK | CLONE_CHILD_SETTID;
                 let flags = flags as usize | usize::from(self.exit_signal);
                 let args = [flags, base + size, pidfd, number, number, 0];
-                let _blocked = Blocked::all();
                 // SAFETY: as above.
                 unsafe { sys::clone(nr::CLONE, args, entry, data) }
             }
         };
+        // Who waits for an end may be interrupted.
+        drop(blocked);
         sys::result(answer)?;
         Ok(self.made(birth))
     }

@@ -14,10 +14,12 @@ use support::{program, status_line};
 
 /// What the caller does, from a command that was spawned before to an exit that
 /// was waited for.
-const CALLER: [&str; 4] = ["clone3", "waitid", "waitid", "close"];
+const CALLER: [&str; 6] =
+    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "waitid", "waitid", "close"];
 
 /// The same where the spawn waits for the end, too.
-const PATIENT_CALLER: [&str; 5] = ["clone3", "ppoll", "waitid", "waitid", "close"];
+const PATIENT_CALLER: [&str; 7] =
+    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "ppoll", "waitid", "waitid", "close"];
 
 /// The same where another thread makes the child, which sleeps after whoever is first:
 /// who calls asks who it is, wakes that thread, and waits to be told.
@@ -40,14 +42,35 @@ const CHILD: [&str; 8] = [
 
 /// What the caller does besides for a pipe, which is made and closed at both
 /// ends, and for a group, which is killed.
-const CALLER_OF_HOST: [&str; 8] =
-    ["pipe2", "clone3", "close", "waitid", "waitid", "pidfd_send_signal", "close", "close"];
+const CALLER_OF_HOST: [&str; 10] = [
+    "pipe2",
+    "rt_sigprocmask",
+    "clone3",
+    "rt_sigprocmask",
+    "close",
+    "waitid",
+    "waitid",
+    "pidfd_send_signal",
+    "close",
+    "close",
+];
 
 /// The same on kernels before 6.9, up to the kill: a group is killed by the number of
 /// its leader, which is read before, in as many pieces as the text is long, and proven
 /// to be held after.
-const CALLER_OF_OLD_HOST: [&str; 11] = [
-    "pipe2", "clone3", "close", "waitid", "waitid", "ioctl", "openat", "statx", "read", "close",
+const CALLER_OF_OLD_HOST: [&str; 13] = [
+    "pipe2",
+    "rt_sigprocmask",
+    "clone3",
+    "rt_sigprocmask",
+    "close",
+    "waitid",
+    "waitid",
+    "ioctl",
+    "openat",
+    "statx",
+    "read",
+    "close",
     "kill",
 ];
 

@@ -176,6 +176,8 @@ impl Run {
             use wasmtime_wasi::p2::bindings::Command;
             let command = Command::instantiate_async(&mut store, &component, &linker);
             let command = command.await.unwrap();
+            // As `offspring run` does.
+            fork::prefer_huge_pages().unwrap();
             match command.wasi_cli_run().call_run(&mut store).await {
                 Ok(Ok(())) => 0,
                 Ok(Err(())) => 1,

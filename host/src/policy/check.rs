@@ -216,6 +216,12 @@ impl Grant {
     fn plan_env(&self, env: &[(String, String)]) -> Result<Vec<(String, String)>, Denied> {
         self.check_fixed(env)?;
         self.check_chosen(env)?;
+        if env.is_empty()
+            && self.get_env().next().is_none()
+            && self.get_env_inherit().next().is_none()
+        {
+            return Ok(Vec::new());
+        }
         let inherited = self.get_env_inherit().filter_map(|(name, value)| Some((name, value?)));
         let chosen = env.iter().map(|(name, value)| (&**name, &**value));
         // A map: sorted, and each name once. What the host fixes comes last and

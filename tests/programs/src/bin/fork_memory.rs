@@ -42,4 +42,26 @@ fn main() {
         assert_eq!(numbers, [0, 1]);
     });
     assert_eq!(numbers, [0]);
+    again_and_again();
+}
+
+/// Where there were many forks, the host moves memory, and the code that goes on. This
+/// is some huge pages, and parts of them, and grows meanwhile.
+fn again_and_again() {
+    const SIZE: u32 = 3 << 20;
+    let numbers = |from: u32| (0..SIZE).map(move |number| number.wrapping_mul(0x9e37_79b9) ^ from);
+    let mut all = Vec::new();
+    for round in 0..40 {
+        if round % 10 == 0 {
+            all.push(numbers(round).collect::<Vec<_>>());
+        }
+        let is_right = |all: &[Vec<u32>]| {
+            (0..).step_by(10).zip(all).all(|(from, part)| numbers(from).eq(part.iter().copied()))
+        };
+        forked(|| {
+            assert!(is_right(&all), "the child's, {round}");
+            all.iter_mut().for_each(|part| part.fill(round));
+        });
+        assert!(is_right(&all), "the parent's, {round}");
+    }
 }
