@@ -147,12 +147,12 @@ impl Policy {
 
 impl Grant {
     pub(super) fn plan_detach(&self, detach: bool) -> Result<bool, Denied> {
-        let why = match detach {
-            true if !self.get_detach() => "may not live on without its handle",
-            true if *self.get_group() != GrantGroup::Unset => {
-                "may not live on: it is in a group, which ends"
-            }
-            _ => return Ok(detach),
+        let why = if detach && !self.get_detach() {
+            "may not live on without its handle"
+        } else if detach && *self.get_group() != GrantGroup::Unset {
+            "may not live on: it is in a group, which ends"
+        } else {
+            return Ok(detach);
         };
         Err(deny(Rule::Detach, format!("{} {why}", quoted(self.name()))))
     }

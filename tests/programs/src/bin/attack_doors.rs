@@ -12,7 +12,7 @@ use offspring_guest::__internal::fork::{ForkError, Options, exit, fork};
 use offspring_guest::__internal::grants::{get_features, get_grants, get_groups, get_limits, open};
 use offspring_guest::__internal::pipe::{self, PipeReader, PipeWriter};
 use offspring_guest::__internal::pty::{self, WindowSize};
-use offspring_guest::__internal::spawn::{Command, Input, Output, Passed, Stage};
+use offspring_guest::__internal::spawn::{Command, Input, Output, Passed, SpawnError, Stage};
 use offspring_guest::__internal::types::{ErrorCode, Signal};
 use offspring_guest::__internal::wasip2::filesystem::preopens::get_directories;
 use offspring_guest::__internal::wasip2::filesystem::types::{
@@ -209,13 +209,18 @@ fn commands(directory: &Descriptor, file: &Descriptor, actions: &FileActions) {
     command.rlimit(RlimitKind::Core, None, None);
     door("command.exit-signal");
     command.exit_signal(ExitSignal::None);
-    door("command.spawn");
     for _ in 0..2 {
-        let error = command.spawn().expect_err("nothing is granted");
-        let is_policy = matches!(&error.stage, Stage::Policy(rule) if rule == "program");
-        assert!(is_policy && matches!(error.code, ErrorCode::AccessDenied), "{error:?}");
-        println!("spawn \"/bin/sh\" denied policy program -");
+        door("command.spawn");
+        refused(&command.spawn().expect_err("nothing is granted"));
+        door("command.run");
+        refused(&command.run(u64::MAX).expect_err("nothing is granted"));
     }
+}
+
+fn refused(error: &SpawnError) {
+    let is_policy = matches!(&error.stage, Stage::Policy(rule) if rule == "program");
+    assert!(is_policy && matches!(error.code, ErrorCode::AccessDenied), "{error:?}");
+    println!("spawn \"/bin/sh\" denied policy program -");
 }
 
 fn copies() {
