@@ -197,10 +197,10 @@ impl Clone<'_> {
                 }
                 let args = self.args(stack, birth, how);
                 let args = [&raw const args as usize, size_of::<CloneArgs>(), 0, 0, 0, 0];
-                // SAFETY: the arguments, and the numbers that the kernel writes, live
-                // until the child has left our memory, which this waits for; the stack is
-                // unused and its top is the end of a mapping of whole pages. What
-                // `entry` does is the caller's to answer for.
+                // All of it lives until the child has left our memory: this waits for that.
+                // SAFETY: arguments and what the kernel writes do, see above; the stack is
+                // unused and its top is the end of a mapping of whole pages. What `entry`
+                // does is the caller's to answer for.
                 unsafe { sys::clone(nr::CLONE3, args, entry, data) }
             }
             Method::Clone => {

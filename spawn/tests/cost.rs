@@ -21,8 +21,8 @@ const CALLER: [&str; 6] =
 const PATIENT_CALLER: [&str; 7] =
     ["rt_sigprocmask", "clone3", "rt_sigprocmask", "ppoll", "waitid", "waitid", "close"];
 
-/// The same where another thread makes the child, which sleeps after whoever is first:
-/// who calls asks who it is, wakes that thread, and waits to be told.
+/// The same where another thread makes the child: the caller asks whether its ids are
+/// still those of that thread, wakes it, and sleeps until it is told that there is a child.
 const CARRIED_CALLER: [&str; 10] = [
     "getuid", "geteuid", "getgid", "getegid", "getpid", "futex", "ppoll", "waitid", "waitid",
     "close",
