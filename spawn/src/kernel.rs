@@ -13,6 +13,7 @@ use crate::info;
 use crate::inside::{self, PROBE_EXIT};
 use crate::namespace::Namespaces;
 use crate::pidfd;
+use crate::signal::Signal;
 use crate::stack::Stack;
 use crate::status::ExitStatus;
 use crate::wait::{self, Reap};
@@ -110,18 +111,28 @@ pub enum Unsupported {
     Descriptors(Errno),
     /// A child does not share its parent's memory, as under emulators.
     Memory,
+    /// Not known: the process that was to find out was ended by this signal. It is asked
+    /// again the next time.
+    Killed(Signal),
 }
 
 impl Unsupported {
     fn is_transient(self) -> bool {
         use Errno as E;
-        matches!(self, Unsupported::Clone(E::AGAIN | E::NOMEM | E::MFILE | E::NFILE))
+        match self {
+            Unsupported::Clone(errno) => {
+                matches!(errno, E::AGAIN | E::NOMEM | E::MFILE | E::NFILE)
+            }
+            Unsupported::Killed(_) => true,
+            Unsupported::Wait(_) | Unsupported::Descriptors(_) | Unsupported::Memory => false,
+        }
     }
 
     /// The error number that stands for it.
     pub fn errno(self) -> Errno {
         match self {
             Unsupported::Clone(errno) if self.is_transient() => errno,
+            Unsupported::Killed(_) => Errno::AGAIN,
             Unsupported::Clone(_)
             | Unsupported::Wait(_)
             | Unsupported::Descriptors(_)
@@ -151,6 +162,10 @@ impl fmt::Display for Unsupported {
             }
             Unsupported::Memory => {
                 f.write_str("a child does not share its parent's memory here, as under emulators")
+            }
+            Unsupported::Killed(signal) => {
+                write!(f, "cannot find out what the kernel offers: the process that tried it ")?;
+                write!(f, "was ended by {signal}")
             }
         }
     }
@@ -200,8 +215,13 @@ fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> 
 
     let group_signals = pidfd::has_group_signals(child.as_fd());
     let exit = wait::wait(child.as_fd(), Reap::Yes).map_err(Unsupported::Wait)?;
-    if !shared || exit.status != ExitStatus::Exited(PROBE_EXIT) {
-        return Err(Unsupported::Memory);
+    match exit.status {
+        // From outside: it tells nothing of the kernel.
+        ExitStatus::Signaled { signal, .. } => return Err(Unsupported::Killed(signal)),
+        status if !shared || status != ExitStatus::Exited(PROBE_EXIT) => {
+            return Err(Unsupported::Memory);
+        }
+        _ => {}
     }
     let exit_info = info::exit_info(child.as_fd()).is_some();
     Ok(Kernel { method, close_range, group_signals, exit_info })

@@ -13,13 +13,16 @@ use support::cgroup::Cgroup;
 use support::isolation::{isolated, skip};
 use support::place::{Place, inheritable};
 use support::proc::hide_proc;
-use support::refusal::{refuse, refuse_if};
+use support::refusal::{end_if, refuse, refuse_if};
 use support::traces::{Traces, assert_no_children};
 use support::{assert_ends, find_signals, killed, program, read, read_line, sh, sleeper, text};
 
 /// `PIDFD_GET_INFO`, and the flag that signals a group.
 const GET_INFO: u64 = 0xC040_FF0B;
 const PROCESS_GROUP: u64 = 4;
+
+/// What the process exits with that finds out what the kernel offers.
+const PROBE_EXIT: u64 = 127;
 
 /// All that a child can be asked for, by way of clone instead of clone3.
 fn everything_works(name: &str) {
@@ -103,6 +106,26 @@ fn no_clone_at_all() {
         assert_eq!(Kernel::get(), Err(Unsupported::Clone(Errno::PERM)));
         let words = Kernel::get().unwrap_err().to_string();
         assert!(words.contains("clone must be allowed"), "{words}");
+    });
+}
+
+#[test]
+fn killed_while_finding_out() {
+    isolated(|| {
+        // A filter is its thread's: the process that this one makes does not reach its end.
+        let killed = || {
+            for call in [libc::SYS_exit, libc::SYS_exit_group] {
+                end_if(call, 0, PROBE_EXIT);
+            }
+            Kernel::get()
+        };
+        let unknown = std::thread::spawn(killed).join().unwrap().unwrap_err();
+        assert_eq!(unknown, Unsupported::Killed(Signal::SYS));
+        assert_eq!(unknown.errno(), Errno::AGAIN);
+        let words = unknown.to_string();
+        assert!(words.ends_with("the process that tried it was ended by SIGSYS"), "{words}");
+        // It is nothing that is remembered.
+        assert_eq!(sh("exit 5").spawn().unwrap().wait().unwrap().status, ExitStatus::Exited(5));
     });
 }
 

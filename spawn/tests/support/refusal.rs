@@ -12,7 +12,7 @@ use seccompiler::{
 
 /// Makes the kernel answer a call with an error from now on.
 pub fn refuse(call: i64, errno: Errno) {
-    filter(call, Vec::new(), errno);
+    filter(call, Vec::new(), answer(errno));
 }
 
 /// The same for all calls that make a process.
@@ -24,14 +24,27 @@ pub fn refuse_processes(errno: Errno) {
 
 /// The same only where an argument has this value.
 pub fn refuse_if(call: i64, index: u8, value: u64, errno: Errno) {
-    let is = SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value).unwrap();
-    filter(call, vec![SeccompRule::new(vec![is]).unwrap()], errno);
+    filter(call, where_argument(index, value), answer(errno));
 }
 
-fn filter(call: i64, rules: Vec<SeccompRule>, errno: Errno) {
-    let errno = SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
+/// Ends with `SIGSYS` whoever makes a call where an argument has this value: this thread,
+/// and what it starts.
+pub fn end_if(call: i64, index: u8, value: u64) {
+    filter(call, where_argument(index, value), SeccompAction::KillThread);
+}
+
+fn where_argument(index: u8, value: u64) -> Vec<SeccompRule> {
+    let is = SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value).unwrap();
+    vec![SeccompRule::new(vec![is]).unwrap()]
+}
+
+fn answer(errno: Errno) -> SeccompAction {
+    SeccompAction::Errno(errno.raw_os_error().unsigned_abs())
+}
+
+fn filter(call: i64, rules: Vec<SeccompRule>, action: SeccompAction) {
     let rules = BTreeMap::from([(call, rules)]);
     let architecture = std::env::consts::ARCH.try_into().unwrap();
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, errno, architecture).unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, architecture).unwrap();
     apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
