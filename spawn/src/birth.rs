@@ -6,7 +6,7 @@
 //! the child has left our memory.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
@@ -16,6 +16,7 @@ use rustix::thread::futex;
 use crate::clone::Method;
 use crate::inside::NO_FD;
 use crate::pidfd;
+use crate::wait;
 
 /// How often to see whether a child has ended of which the kernel has not said that it
 /// left our memory: older kernels do not when it leaves a core.
@@ -29,6 +30,8 @@ pub(crate) struct Birth {
     /// Written last, and only when there is a child.
     number: AtomicU32,
     memory: AtomicU32,
+    /// Not the kernel's: what the thread that waited for it says.
+    ended: AtomicBool,
 }
 
 /// Whether a child uses our memory: it does until the call returns that makes it,
@@ -52,6 +55,7 @@ impl Default for Birth {
             pidfd: AtomicI32::new(NO_FD),
             number: AtomicU32::new(0),
             memory: AtomicU32::new(BY_CALL),
+            ended: AtomicBool::new(false),
         }
     }
 }
@@ -103,14 +107,32 @@ impl Birth {
         }
     }
 
+    /// Whether the child is known to have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// Sleeps until the child has ended, about so long at most.
     pub(crate) fn wait_for_end(&self, at_most: Duration) {
         let Some(child) = self.child() else { return };
-        if pidfd::poll_by_number(child, at_most) == Err(Errno::INTR) {
+        let ended = match at_most {
+            // To poll takes longer, and to count the time again.
+            Duration::MAX => wait::block(child).is_ok(),
+            at_most => Birth::poll_for_end(child, at_most),
+        };
+        self.ended.store(ended, Ordering::Relaxed);
+    }
+
+    fn poll_for_end(child: RawFd, at_most: Duration) -> bool {
+        let mut ended = pidfd::poll_by_number(child, at_most);
+        if ended == Err(Errno::INTR) {
             let start = Instant::now();
             let left = || at_most.saturating_sub(start.elapsed());
-            while pidfd::poll_by_number(child, left()) == Err(Errno::INTR) {}
+            while ended == Err(Errno::INTR) {
+                ended = pidfd::poll_by_number(child, left());
+            }
         }
+        ended == Ok(true)
     }
 
     /// Sleeps until the child has left our memory.
@@ -129,5 +151,6 @@ impl Birth {
         self.number.store(0, Ordering::Release);
         self.pidfd.store(NO_FD, Ordering::Release);
         self.memory.store(BY_CALL, Ordering::Release);
+        self.ended.store(false, Ordering::Relaxed);
     }
 }

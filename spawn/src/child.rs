@@ -62,6 +62,8 @@ pub struct Child {
     keeps_zombie: bool,
     /// Whether it is the first one of a process-id namespace.
     is_head: bool,
+    /// Whether it was known to have ended from the beginning, so that no wait sleeps.
+    has_ended: bool,
     exit: Mutex<Option<Exit>>,
     /// The forks that led to the process whose child it is.
     generation: u32,
@@ -88,6 +90,7 @@ impl Child {
             leads_group,
             keeps_zombie: leads_group && !group_signals,
             is_head: false,
+            has_ended: false,
             exit: Mutex::new(None),
             generation: fork::generation(),
             gone: None,
@@ -100,6 +103,12 @@ impl Child {
     /// Says that it is the first one of a process-id namespace.
     pub(crate) fn head(mut self, is_head: bool) -> Child {
         self.is_head = is_head;
+        self
+    }
+
+    /// Says whether it is known to have ended.
+    pub(crate) fn ended(mut self, has_ended: bool) -> Child {
+        self.has_ended = has_ended;
         self
     }
 
@@ -170,7 +179,7 @@ impl Child {
         loop {
             // Not under the lock, which others need, and so not for good: any
             // number of threads may be here.
-            if self.exit().is_none() {
+            if !self.has_ended && self.exit().is_none() {
                 wait::block(self.pidfd().as_fd())?;
             }
             if let Some(exit) = self.try_wait()? {

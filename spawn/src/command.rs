@@ -205,14 +205,15 @@ impl Command {
     ///
     /// For programs that end soon: the thread that calls sleeps once, not twice, which
     /// makes spawn and wait of a small program as fast as the kernel alone is with two.
-    /// [`Child::try_wait`] tells how it ended, or that it still runs.
+    /// [`Child::try_wait`] tells how it ended, or that it still runs. [`Duration::MAX`], for
+    /// who will do nothing else, takes the least: no time is counted then.
     ///
     /// ```
     /// use offspring_spawn::{Command, Program};
     /// use std::time::Duration;
     ///
     /// let program = Program::search("true", "/bin:/usr/bin".as_ref())?;
-    /// let child = Command::new(&program).patience(Duration::from_secs(10)).spawn()?;
+    /// let child = Command::new(&program).patience(Duration::MAX).spawn()?;
     /// assert!(child.try_wait()?.unwrap().status.success());
     /// # Ok::<(), std::io::Error>(())
     /// ```

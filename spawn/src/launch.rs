@@ -65,7 +65,7 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
         },
         None => prepared.make(command, kernel, abort, None),
     };
-    let Made { pidfd, number, aborted } = made?;
+    let Made { pidfd, number, ended, aborted } = made?;
     let streams = prepared.stdio.map(|stream| stream.parent);
     let child = Child::new(
         PidFd::from(moved_above_stdio(pidfd)),
@@ -74,7 +74,8 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
         kernel.has_group_signals(),
         streams,
     )
-    .head(command.attributes.namespaces.contains(Namespace::Pid));
+    .head(command.attributes.namespaces.contains(Namespace::Pid))
+    .ended(ended);
     match aborted {
         // Killed before it executed its program, or a moment after; then its
         // group goes too.
@@ -88,6 +89,8 @@ pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Ch
 struct Made {
     pidfd: OwnedFd,
     number: Option<u32>,
+    /// Whether it is known to have ended.
+    ended: bool,
     /// Whether it is to be no more.
     aborted: bool,
 }
@@ -130,7 +133,7 @@ impl Prepared {
                 Some(carrier) => carrier.spawn(&clone, &stack, &orders, birth)?,
                 None => clone.spawn(&stack, &orders, birth)?,
             };
-            Ok((pidfd, birth.number(clone.method)))
+            Ok((pidfd, birth.number(clone.method), birth.has_ended()))
         };
         let made = match abort {
             Some(abort) => abort.watch(make),
@@ -139,7 +142,7 @@ impl Prepared {
         stack.give_back();
         drop(dumpable);
         let (made, aborted) = made?;
-        let (pidfd, number) = made.map_err(|errno| SpawnError {
+        let (pidfd, number, ended) = made.map_err(|errno| SpawnError {
             stage: match errno {
                 errno if clone.cgroup.is_some() && is_about_cgroup(errno) => Stage::Cgroup,
                 errno if clone.namespaces != 0 && is_about_namespaces(errno) => Stage::Namespaces,
@@ -152,7 +155,7 @@ impl Prepared {
             let _ = wait::wait(pidfd.as_fd(), Reap::Yes);
             return Err(error);
         }
-        Ok(Made { pidfd, number, aborted })
+        Ok(Made { pidfd, number, ended, aborted })
     }
 
     fn open(command: &Command, kernel: Kernel) -> Result<Prepared, SpawnError> {

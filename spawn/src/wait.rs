@@ -98,7 +98,7 @@ pub(crate) fn check_child(pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// Blocks until the process has ended, and leaves it to be waited for.
-pub(crate) fn block(pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
+pub(crate) fn block(pidfd: impl AsRawFd) -> Result<(), Errno> {
     let mut info = SigInfo::default();
     let address = &raw mut info as usize;
     let args = [P_PIDFD, raw(pidfd), address, WEXITED | WALL | WNOWAIT, 0];
@@ -255,7 +255,7 @@ fn own_peak() -> u64 {
     bytes(own.max_rss)
 }
 
-fn raw(fd: BorrowedFd<'_>) -> usize {
+fn raw(fd: impl AsRawFd) -> usize {
     fd.as_raw_fd().unsigned_abs() as usize
 }
 

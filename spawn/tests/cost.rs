@@ -17,16 +17,16 @@ use support::{program, status_line};
 const CALLER: [&str; 6] =
     ["rt_sigprocmask", "clone3", "rt_sigprocmask", "waitid", "waitid", "close"];
 
-/// The same where the spawn waits for the end, too.
-const PATIENT_CALLER: [&str; 7] =
-    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "ppoll", "waitid", "waitid", "close"];
+/// The same where the spawn waits for the end, too, and where it does so without a limit.
+const PATIENT_CALLER: [&str; 6] =
+    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "ppoll", "waitid", "close"];
+const ENDLESS_CALLER: [&str; 6] =
+    ["rt_sigprocmask", "clone3", "rt_sigprocmask", "waitid", "waitid", "close"];
 
 /// The same where another thread makes the child: the caller asks whether its ids are
 /// still those of that thread, wakes it, and sleeps until it is told that there is a child.
-const CARRIED_CALLER: [&str; 10] = [
-    "getuid", "geteuid", "getgid", "getegid", "getpid", "futex", "ppoll", "waitid", "waitid",
-    "close",
-];
+const CARRIED_CALLER: [&str; 9] =
+    ["getuid", "geteuid", "getgid", "getegid", "getpid", "futex", "ppoll", "waitid", "close"];
 
 /// What the child does before it executes its program.
 const CHILD: [&str; 8] = [
@@ -228,6 +228,20 @@ fn the_system_calls_of_a_patient_spawn() {
         let Some(watched) = watched(&body, Watch::Calls) else { return };
         let (caller, child) = sides(&watched);
         assert_eq!(caller, PATIENT_CALLER);
+        assert_eq!(child, CHILD);
+    });
+}
+
+#[test]
+fn the_system_calls_of_an_endlessly_patient_spawn() {
+    let body = || {};
+    if is_helper(&body) {
+        return spawn(bare().patience(Duration::MAX));
+    }
+    isolated(|| {
+        let Some(watched) = watched(&body, Watch::Calls) else { return };
+        let (caller, child) = sides(&watched);
+        assert_eq!(caller, ENDLESS_CALLER);
         assert_eq!(child, CHILD);
     });
 }

@@ -46,6 +46,10 @@ fn is_patient(change: impl Fn(&mut Command)) {
         command
     };
     assert_eq!(status(&mut sh("exit 7")), Some(ExitStatus::Exited(7)));
+    let child = sh("sleep 0.02; exit 8").patience(Duration::MAX).spawn().unwrap();
+    assert_eq!(child.try_wait().unwrap().unwrap().status, ExitStatus::Exited(8));
+    let child = sh("exit 9").patience(Duration::MAX).spawn().unwrap();
+    assert_eq!(child.wait().unwrap().status, ExitStatus::Exited(9));
     let exit = ended(&mut sh("kill -TERM $$")).unwrap();
     assert_eq!(exit.status, killed(Signal::TERM));
     assert!(exit.usage.unwrap().user_time < LONG);
