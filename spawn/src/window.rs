@@ -9,10 +9,10 @@
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
+use rustix::io::{DupFlags, Errno, dup3, fcntl_dupfd_cloexec};
 use smallvec::SmallVec;
 
-use crate::stdio::{FIRST_OTHER, null};
+use crate::stdio::{FIRST_OTHER, above_stdio, null};
 
 /// How many numbers are kept: enough for some threads to spawn at once.
 const SIZE: usize = 16;
@@ -39,6 +39,20 @@ pub(crate) fn reserve() {
 /// The numbers that are taken, and not lent.
 pub(crate) fn numbers() -> SmallVec<[RawFd; SIZE]> {
     free().iter().map(AsRawFd::as_raw_fd).collect()
+}
+
+/// Moves a descriptor that is kept, and that no child is given, to where no spawn copies
+/// it from: of the first numbers the kernel copies each that is open, and closes it again
+/// when the program is executed. Where there is no such number it stays low.
+pub(crate) fn aside(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    if fd.as_raw_fd() >= HIGH {
+        return Ok(fd);
+    }
+    match fcntl_dupfd_cloexec(&fd, HIGH) {
+        // As many as there may be, or a limit below that number.
+        Err(Errno::MFILE | Errno::INVAL) => above_stdio(fd),
+        moved => moved,
+    }
 }
 
 /// Descriptors that also have low numbers, as long as this lives.

@@ -8,7 +8,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags, accessat, openat};
 use rustix::io::Errno;
 
 use super::{Cgroup, CgroupError};
-use crate::stdio::above_stdio;
+use crate::window::aside;
 
 impl Cgroup {
     /// Reads a whole file.
@@ -45,7 +45,7 @@ impl Cgroup {
     /// Opens a file to be read again and again.
     pub(super) fn open_file(&self, file: &str) -> Result<OwnedFd, CgroupError> {
         self.open_raw(file, OFlags::RDONLY)
-            .and_then(above_stdio)
+            .and_then(aside)
             .map_err(|errno| self.file_error(file, errno))
     }
 

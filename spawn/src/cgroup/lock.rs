@@ -6,7 +6,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 
 use super::{Cgroup, CgroupError};
-use crate::stdio::above_stdio;
+use crate::window::aside;
 
 /// The lock of a cgroup. Dropping it gives it up, and so does the end of the
 /// process, however it ends.
@@ -29,7 +29,7 @@ impl Cgroup {
         let lock = || {
             let directory = openat(&*self.directory, c".", flags, Mode::empty())?;
             flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
-            above_stdio(directory)
+            aside(directory)
         };
         lock().map(CgroupLock).map_err(|errno| match errno {
             Errno::WOULDBLOCK => self.file_error("its lock", Errno::BUSY),

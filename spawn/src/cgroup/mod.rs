@@ -29,7 +29,7 @@ pub use setting::{CpuMax, Device, IoMax, Limit, Setting};
 pub use stat::{CpuStat, IoStat, MemoryStat, PidsStat, Pressure, Stall};
 
 use crate::pidfd::PidFd;
-use crate::stdio::above_stdio;
+use crate::window::aside;
 
 /// What a file system of cgroups, version 2, says that it is.
 pub(crate) const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
@@ -79,7 +79,7 @@ impl Cgroup {
     /// [`NotCgroup`](CgroupErrorKind::NotCgroup) for anything else.
     pub fn from_directory(directory: OwnedFd) -> Result<Cgroup, CgroupError> {
         let check = || match fstatfs(&directory)?.f_type == CGROUP2_SUPER_MAGIC {
-            true => above_stdio(directory),
+            true => aside(directory),
             false => Err(Errno::BADF),
         };
         let directory = check().map_err(|errno| CgroupError::of_name("the directory", errno))?;

@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, open as open_file};
 use rustix::io::Errno;
 
 use crate::stdio::above_stdio;
+use crate::window::aside;
 
 /// Beneath these, and these, may be read.
 pub(crate) const READ: &[&str] = &[
@@ -129,7 +130,8 @@ pub(super) const EXECUTE: &[&str] = if cfg!(target_arch = "x86_64") {
 /// Those of `/proc`, open as long as this process lives: see [`is_fleeting`].
 static OF_PROCESSES: LazyLock<Vec<(&str, Arc<OwnedFd>)>> = LazyLock::new(|| {
     let paths = READ.iter().filter(|path| path.starts_with("/proc/"));
-    let opened = paths.filter_map(|path| Some((*path, open_path(Path::new(path)).ok()?)));
+    let open = |path| open_path(Path::new(path)).and_then(aside).ok();
+    let opened = paths.filter_map(|path| Some((*path, open(path)?)));
     opened.map(|(path, fd)| (path, Arc::new(fd))).collect()
 });
 
