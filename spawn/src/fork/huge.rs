@@ -44,16 +44,14 @@ static PREFERRED: AtomicBool = AtomicBool::new(false);
 pub fn prefer_huge_pages() -> io::Result<usize> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mut asked = 0;
-    for Mapping { range, .. } in reservations(&maps) {
-        let length = range.end - range.start;
+    for range in memories(&maps).into_iter().flat_map(Memory::parts) {
+        let start = std::ptr::without_provenance_mut(range.start);
         // SAFETY: see the rule above. What was unmapped meanwhile is an error, and
         // what took its place takes the advice as well.
-        let advised = unsafe {
-            madvise(std::ptr::without_provenance_mut(range.start), length, Advice::LinuxHugepage)
-        };
+        let advised = unsafe { madvise(start, range.len(), Advice::LinuxHugepage) };
         match advised {
             Ok(()) => {
-                asked += length;
+                asked += range.len();
                 PREFERRED.store(true, Ordering::Relaxed);
             }
             // A kernel without them.
@@ -119,31 +117,54 @@ fn resident(range: &Range<usize>) -> io::Result<usize> {
     Ok(entries.chunks(8).filter(|entry| entry.last().is_some_and(|b| b & PRESENT != 0)).count())
 }
 
-/// What lies in huge pages with something else, of what can be written to directly below
-/// what is reserved for it to grow. What has this address of the stack is left out: it is
-/// written to while it would be moved.
+/// What lies in huge pages with something else, of what can be written to. What has this
+/// address of the stack is left out: it is written to while it would be moved.
 fn ends(maps: &str, stack: usize) -> Vec<Range<usize>> {
+    let written = memories(maps).into_iter().flat_map(|memory| memory.written);
     let mut ends = Vec::new();
-    let mut parts = Vec::new();
-    let mut below = 0;
-    for Mapping { range, is_writable } in reservations(maps) {
-        if !is_writable {
-            if range.start == below && range.len() >= RESERVED {
-                ends.append(&mut parts);
-            }
-            parts.clear();
-            continue;
-        }
-        below = range.end;
-        if range.contains(&stack) {
-            continue;
-        }
+    for range in written.filter(|range| !range.contains(&stack)) {
         let first = range.end.min(range.start.next_multiple_of(HUGE));
         let last = first.max(range.end / HUGE * HUGE);
-        parts.extend([range.start..first, last..range.end]);
+        ends.extend([range.start..first, last..range.end]);
     }
     ends.retain(|end| !end.is_empty());
     ends
+}
+
+/// A memory that can grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Memory {
+    /// What can be written to already.
+    written: Vec<Range<usize>>,
+    /// What is reserved above.
+    reserved: Range<usize>,
+}
+
+impl Memory {
+    /// All of it.
+    fn parts(self) -> impl Iterator<Item = Range<usize>> {
+        self.written.into_iter().chain([self.reserved])
+    }
+}
+
+/// What can be written to directly below what is reserved for it to grow, with that. Not
+/// what else lies there, such as stacks, of which a fork writes to some pages each time:
+/// a huge page would fall apart.
+fn memories(maps: &str) -> Vec<Memory> {
+    let mut memories = Vec::new();
+    let mut written: Vec<Range<usize>> = Vec::new();
+    for Mapping { range, is_writable } in reservations(maps) {
+        if is_writable {
+            written.push(range);
+            continue;
+        }
+        let written = std::mem::take(&mut written);
+        let is_below = written.last().is_none_or(|last| last.end == range.start);
+        if is_below && range.len() >= RESERVED {
+            memories.push(Memory { written, reserved: range });
+        }
+    }
+    memories
 }
 
 /// A part of a reservation.
@@ -214,6 +235,26 @@ mod tests {
         ];
         assert_eq!(reservations(maps), expected);
         assert_eq!(reservations(""), []);
+    }
+
+    #[test]
+    fn a_stack_beside_it_is_no_memory() {
+        let maps = "\
+7e00001ff000-7e0000200000 ---p 00000000 00:00 0
+7e0000200000-7e0000400000 rw-p 00000000 00:00 0
+7e0000400000-7e0002400000 ---p 00000000 00:00 0
+7e0002400000-7e0002500000 rw-p 00000000 00:00 0
+7e0002500000-7e0002540000 rw-p 00000000 00:01 1044    /memfd:image (deleted)
+7e0002540000-7e0003000000 rw-p 00000000 00:00 0
+7e0003000000-7e0100000000 ---p 00000000 00:00 0
+";
+        let written = vec![0x7e00_0240_0000..0x7e00_0250_0000, 0x7e00_0254_0000..0x7e00_0300_0000];
+        let memory = Memory { written, reserved: 0x7e00_0300_0000..0x7e01_0000_0000 };
+        assert_eq!(memories(maps), [memory]);
+        // One that nothing was written to yet.
+        let reserved = 0x7e00_0000_0000..0x7e01_0000_0000;
+        let memory = Memory { written: Vec::new(), reserved };
+        assert_eq!(memories("7e0000000000-7e0100000000 ---p 0 0 0\n"), [memory]);
     }
 
     #[test]
