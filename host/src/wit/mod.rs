@@ -14,6 +14,7 @@ mod pidfd;
 mod pipe;
 mod pty;
 mod spawn;
+mod spawn_async;
 
 use std::time::Duration;
 
@@ -59,5 +60,5 @@ fn call(module: &'static str, function: &'static str) -> tracing::Span {
 /// Links what is another function for hosts whose threads must not sleep.
 pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     pidfd::link_async(linker)?;
-    spawn::link_async(linker)
+    spawn_async::link_async(linker)
 }

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use offspring_spawn::{OFlags, Rlimit};
 use rustix::fs::fcntl_getfl;
-use tracing::Instrument;
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
 
+use super::MOMENT;
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
 use super::convert::{error_code, exit_status, launch_error, refusal, too_many_resources};
-use super::{MOMENT, call};
 use crate::audit::Refusal;
 use crate::bindings::spawn::{self, Input, Output, Passed, Ran, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
@@ -25,7 +23,7 @@ use crate::launch::{LaunchError, Launched, Prepared};
 use crate::pty::Pty;
 use crate::recorder::Recorder;
 use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
-use crate::view::{ProcessCtxView, ProcessView};
+use crate::view::ProcessCtxView;
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
     fn new(&mut self, program: String) -> wasmtime::Result<Resource<Command>> {
@@ -265,62 +263,9 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 }
 
-/// `command.spawn` and `command.run` for hosts whose threads must not sleep, in place
-/// of those that are linked already.
-pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
-    interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
-        let span = call("spawn", "[method]command.spawn");
-        let spawn = async move {
-            tracing::trace!(self_ = ?this, "call");
-            let spawned = match elsewhere(&mut store, &this, Duration::ZERO).await {
-                Ok(launched) => store.data_mut().process().hand_out(&this, launched),
-                Err(failure) => Err(failure),
-            };
-            tracing::trace!(result = ?spawned, "return");
-            answer(spawned)
-        };
-        Box::new(spawn.instrument(span))
-    })?;
-    interface.func_wrap_async("[method]command.run", |mut store, (this, patience)| {
-        let span = call("spawn", "[method]command.run");
-        let run = async move {
-            tracing::trace!(self_ = ?this, patience, "call");
-            let patience = Duration::from_nanos(patience).min(MOMENT);
-            let ran = match elsewhere(&mut store, &this, patience).await {
-                Ok(launched) => store.data_mut().process().tell(&this, launched),
-                Err(failure) => Err(failure),
-            };
-            tracing::trace!(result = ?ran, "return");
-            answer(ran)
-        };
-        Box::new(run.instrument(span))
-    })
-}
-
-/// Starts a command on another thread. The guest is not there while it waits, but its
-/// store is.
-async fn elsewhere<T: ProcessView>(
-    store: &mut StoreContextMut<'_, T>,
-    this: &Resource<Command>,
-    patience: Duration,
-) -> Result<Result<Launched, LaunchError>, SpawnFailure> {
-    let mut prepared = store.data_mut().process().prepare(this)?;
-    prepared.be_patient(patience);
-    Ok(prepared.start_elsewhere().await)
-}
-
-/// What the guest is told, or why it is to trap.
-fn answer<T>(answer: Result<T, SpawnFailure>) -> wasmtime::Result<(Result<T, spawn::SpawnError>,)> {
-    match answer {
-        Ok(answer) => Ok((Ok(answer),)),
-        Err(failure) => Ok((Err(failure.split()?),)),
-    }
-}
-
 impl ProcessCtxView<'_> {
     /// Makes everything ready to start.
-    fn prepare(&mut self, this: &Resource<Command>) -> Result<Prepared, SpawnFailure> {
+    pub(super) fn prepare(&mut self, this: &Resource<Command>) -> Result<Prepared, SpawnFailure> {
         let command = self.table.get(this)?;
         self.ctx.prepare(command).map_err(|error| {
             let error = launch_error(error);
@@ -330,7 +275,7 @@ impl ProcessCtxView<'_> {
     }
 
     /// Tells the guest how what was started ended, or gives it what still runs.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         this: &Resource<Command>,
         launched: Result<Launched, LaunchError>,
@@ -342,7 +287,7 @@ impl ProcessCtxView<'_> {
     }
 
     /// Gives the guest what was started.
-    fn hand_out(
+    pub(super) fn hand_out(
         &mut self,
         this: &Resource<Command>,
         launched: Result<Launched, LaunchError>,
