@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -121,6 +121,9 @@ impl Method {
                 let opened = offspring_spawn::Program::open(path)?;
                 let mut command = offspring_spawn::Command::new(&opened);
                 command.args(args);
+                if whole {
+                    command.patience(Duration::MAX);
+                }
                 Box::new(move |count| {
                     measure(count, whole, |started| {
                         let child = command.spawn()?;

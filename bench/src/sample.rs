@@ -105,12 +105,27 @@ impl Scene {
         }
     }
 
-    /// The same by the processes that they are measured in. Those that handle
-    /// SIGCHLD are apart: it would interrupt the threads of the others.
+    /// The same by the processes that they are measured in. Those that handle SIGCHLD
+    /// are apart: it would interrupt the threads of the others. And no process has more
+    /// than one simple host, where there are many: a native spawn copies all descriptors
+    /// that its process has, and each spawn up to 64 of them.
     pub fn teams(self) -> Vec<Vec<Method>> {
-        let handles = |method: &Method| matches!(method, Method::Tokio | Method::AsyncProcess);
-        let (apart, together) = self.methods().into_iter().partition(handles);
-        [together, apart].into_iter().filter(|team: &Vec<Method>| !team.is_empty()).collect()
+        use Method as M;
+        let is_crowded = self.work == Work::Tiny && self.condition == Condition::Small;
+        let mut teams = [const { Vec::new() }; 3];
+        for method in self.methods() {
+            let team = match method {
+                M::Tokio | M::AsyncProcess => 2,
+                M::Handle | M::Lane | M::Grouped | M::Policed | M::PolicedLane | M::Unpoliced
+                    if is_crowded =>
+                {
+                    1
+                }
+                _ => 0,
+            };
+            teams[team].push(method);
+        }
+        teams.into_iter().filter(|team| !team.is_empty()).collect()
     }
 
     /// How many blocks a process measures, each of all methods in another
