@@ -215,13 +215,12 @@ fn probe_with(method: Method, close_range: bool) -> Result<Kernel, Unsupported> 
 
     let group_signals = pidfd::has_group_signals(child.as_fd());
     let exit = wait::wait(child.as_fd(), Reap::Yes).map_err(Unsupported::Wait)?;
-    match exit.status {
-        // From outside: it tells nothing of the kernel.
-        ExitStatus::Signaled { signal, .. } => return Err(Unsupported::Killed(signal)),
-        status if !shared || status != ExitStatus::Exited(PROBE_EXIT) => {
-            return Err(Unsupported::Memory);
-        }
-        _ => {}
+    // From outside: it tells nothing of the kernel.
+    if let ExitStatus::Signaled { signal, .. } = exit.status {
+        return Err(Unsupported::Killed(signal));
+    }
+    if !shared || exit.status != ExitStatus::Exited(PROBE_EXIT) {
+        return Err(Unsupported::Memory);
     }
     let exit_info = info::exit_info(child.as_fd()).is_some();
     Ok(Kernel { method, close_range, group_signals, exit_info })
