@@ -11,6 +11,7 @@ use std::thread;
 use offspring_spawn::{Child, Command, FileActions, Kernel, Program, Stdio};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::process::{Resource, getrlimit};
+use support::cgroup::Cgroup;
 use support::isolation::isolated;
 use support::place::{Place, directory, inheritable};
 use support::traces::{Traces, descriptors, with_limit};
@@ -43,6 +44,31 @@ fn only_the_standard_streams() {
             // The host still has them.
             assert!(open.iter().all(|fd| fcntl_getfd(fd).is_ok()));
         });
+    });
+}
+
+/// The kernel copies those below 64 for every child.
+#[test]
+fn what_no_child_is_given_is_no_low_number() {
+    isolated(|| {
+        let Some(cgroup) = Cgroup::new("what_no_child_is_given_is_no_low_number") else { return };
+        let kept = || {
+            let opened = offspring_spawn::Cgroup::from_directory(cgroup.directory()).unwrap();
+            let directory: Arc<OwnedFd> = (&opened).into();
+            let (events, lock) = (opened.events().unwrap(), opened.lock().unwrap());
+            let now = descriptors("self");
+            drop((events, lock));
+            let ours = now.iter().filter(|(_, path)| path.contains(&cgroup.name));
+            let numbers: Vec<i32> = ours.map(|(number, _)| *number).collect();
+            assert!(numbers.contains(&directory.as_raw_fd()));
+            numbers
+        };
+        let numbers = kept();
+        assert_eq!(numbers.len(), 3);
+        assert!(numbers.iter().all(|number| *number >= 64), "{numbers:?}");
+        // Where there are no such numbers, it works all the same.
+        let numbers = with_limit(Resource::Nofile, 64, kept);
+        assert!(numbers.len() == 3 && numbers.iter().all(|number| *number < 64), "{numbers:?}");
     });
 }
 
