@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// ```no_run
 /// # use offspring_guest::{Command, FileActions, OpenOptions};
 /// # fn main() -> std::io::Result<()> {
-/// // What a shell calls `make >>/work/log 2>&1`.
+/// // What a shell calls `make >>/logs/make 2>&1`.
 /// let mut actions = FileActions::new();
-/// actions.open(1, "/work/log", OpenOptions::new().append(true).create(true))?;
+/// actions.open(1, "/logs/make", OpenOptions::new().append(true).create(true))?;
 /// actions.dup2(1, 2)?;
 /// Command::new("make").file_actions(&actions).status()?;
 /// # Ok(())

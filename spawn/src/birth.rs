@@ -116,7 +116,7 @@ impl Birth {
     pub(crate) fn wait_for_end(&self, at_most: Duration) {
         let Some(child) = self.child() else { return };
         let ended = match at_most {
-            // To poll takes longer, and to count the time again.
+            // A poll takes longer, and its time limit longer still.
             Duration::MAX => wait::block(child).is_ok(),
             at_most => Birth::poll_for_end(child, at_most),
         };

@@ -206,7 +206,9 @@ impl Command {
     /// For programs that end soon: the thread that calls sleeps once, not twice, which
     /// makes spawn and wait of a small program as fast as the kernel alone is with two.
     /// [`Child::try_wait`] tells how it ended, or that it still runs. [`Duration::MAX`], for
-    /// who will do nothing else, takes the least: no time is counted then.
+    /// who will do nothing else, takes the least: no time is counted then. Such a spawn
+    /// comes back when the process has ended, and no sooner: a [`SpawnAbort`] stops what
+    /// has not executed its program yet.
     ///
     /// ```
     /// use offspring_spawn::{Command, Program};

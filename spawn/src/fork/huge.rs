@@ -27,10 +27,12 @@ const RESERVED: usize = 1 << 30;
 /// Whether huge pages were asked for.
 static PREFERRED: AtomicBool = AtomicBool::new(false);
 
-/// Asks the kernel to back this process's large reservations, as WebAssembly's
-/// memories are, with huge pages: what is touched from now on. A fork copies page
-/// tables, and of those there are 512 times fewer then. Returns how many bytes of
-/// address space were asked for, 0 where the kernel has no huge pages.
+/// Asks the kernel to back memories of WebAssembly with huge pages: what is touched from now
+/// on. A fork copies page tables, and of those there are 512 times fewer then. Returns how
+/// many bytes of address space were asked for, 0 where the kernel has no huge pages.
+///
+/// A memory is told by what is reserved for it to grow, a GiB or more of address space
+/// directly above it. One that has less room left is not found.
 ///
 /// A fork that writes to such a page copies the 4 KiB that it writes to, as always.
 /// Memory that is touched here and there takes up more, up to 2 MiB for each place.
