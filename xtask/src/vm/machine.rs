@@ -44,7 +44,9 @@ impl Machine {
         mut each: impl FnMut(&str),
     ) -> Result<(), String> {
         let mut machine = Command::new(EMULATOR)
-            .args(["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "2048"])
+            // Half of what the image leaves is what it may be unpacked to, and with debug
+            // information, as a build by hand has it, it has three quarters of a GiB.
+            .args(["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "4096"])
             .args(["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"])
             // A block device whose driver is built in. Nothing is written to it.
             .arg("-drive")
