@@ -125,7 +125,7 @@ impl Command {
     /// Lets the child lead a session of its own, without a terminal.
     #[doc(alias = "setsid")]
     pub fn new_session(&mut self, yes: bool) -> &mut Self {
-        self.attributes.new_session = yes;
+        self.attributes().new_session = yes;
         self
     }
 
@@ -134,7 +134,7 @@ impl Command {
     #[doc(alias = "process_group")]
     #[doc(alias = "setpgid")]
     pub fn new_process_group(&mut self) -> &mut Self {
-        self.attributes.group = Some(Group::New);
+        self.attributes().group = Some(Group::New);
         self
     }
 
@@ -145,50 +145,52 @@ impl Command {
     /// ended and was waited for, or its handle is gone.
     #[doc(alias = "setpgid")]
     pub fn join_process_group(&mut self, leader: &PidFd) -> &mut Self {
-        self.attributes.group = Some(Group::Joined(leader.downgrade()));
+        self.attributes().group = Some(Group::Joined(leader.downgrade()));
         self
     }
 
     /// Sets the signals that the child blocks. None, unless this is called.
     #[doc(alias = "sigprocmask")]
     pub fn signal_mask(&mut self, blocked: impl IntoIterator<Item = Signal>) -> &mut Self {
-        self.attributes.signal_mask = Some(blocked.into_iter().map(Signal::to_host).collect());
+        self.attributes().signal_mask = Some(blocked.into_iter().map(Signal::to_host).collect());
         self
     }
 
     /// Sets the signals that have their default action although the host
-    /// ignores them, besides the standard ones, which always have.
+    /// ignores them, besides the standard ones, which have it unless the host has
+    /// ignored them for less than a second.
     #[doc(alias = "sigaction")]
     pub fn default_signals(&mut self, signals: impl IntoIterator<Item = Signal>) -> &mut Self {
-        self.attributes.default_signals = Some(signals.into_iter().map(Signal::to_host).collect());
+        self.attributes().default_signals =
+            Some(signals.into_iter().map(Signal::to_host).collect());
         self
     }
 
     /// Sets the child's effective user and group ids to the host's real ones.
     #[doc(alias = "seteuid")]
     pub fn reset_ids(&mut self, yes: bool) -> &mut Self {
-        self.attributes.reset_ids = yes;
+        self.attributes().reset_ids = yes;
         self
     }
 
     /// Sets the child's scheduling policy and its priority in it.
     #[doc(alias = "sched_setscheduler")]
     pub fn scheduler(&mut self, policy: SchedulerPolicy, priority: i32) -> &mut Self {
-        self.attributes.scheduler = Some((Some(policy), priority));
+        self.attributes().scheduler = Some((Some(policy), priority));
         self
     }
 
     /// Sets the child's priority in the policy that it has from the host.
     #[doc(alias = "sched_setparam")]
     pub fn scheduler_priority(&mut self, priority: i32) -> &mut Self {
-        self.attributes.scheduler = Some((None, priority));
+        self.attributes().scheduler = Some((None, priority));
         self
     }
 
     /// Sets the child's nice value: −20, the most favourable, to 19.
     #[doc(alias = "setpriority")]
     pub fn nice(&mut self, value: i32) -> &mut Self {
-        self.attributes.nice = Some(value);
+        self.attributes().nice = Some(value);
         self
     }
 
@@ -196,13 +198,13 @@ impl Command {
     /// them. A spawn fails with `EINVAL` when none is left.
     #[doc(alias = "sched_setaffinity")]
     pub fn cpu_affinity(&mut self, processors: impl IntoIterator<Item = u16>) -> &mut Self {
-        self.attributes.cpu_affinity = Some(processors.into_iter().collect());
+        self.attributes().cpu_affinity = Some(processors.into_iter().collect());
         self
     }
 
     /// Sets which permissions the child's new files do not get.
     pub fn umask(&mut self, mask: u32) -> &mut Self {
-        self.attributes.umask = Some(mask);
+        self.attributes().umask = Some(mask);
         self
     }
 
@@ -210,14 +212,14 @@ impl Command {
     /// host. A later one of the same resource replaces it.
     #[doc(alias = "setrlimit")]
     pub fn rlimit(&mut self, resource: Resource, limit: Rlimit) -> &mut Self {
-        self.attributes.rlimits.push((resource, limit));
+        self.attributes().rlimits.push((resource, limit));
         self
     }
 
     /// Sets the signal that the host gets of a spawn that fails in the child.
     /// A child whose program runs always makes it SIGCHLD.
     pub fn exit_signal(&mut self, signal: ExitSignal) -> &mut Self {
-        self.attributes.exit_signal = Some(signal);
+        self.attributes().exit_signal = Some(signal);
         self
     }
 }

@@ -36,10 +36,17 @@ pub struct Command {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
+    more: Option<Box<More>>,
+}
+
+/// What few commands have, apart from the rest: to make it, to ask for it and to drop it
+/// takes most of the code that a spawn runs in a component.
+#[derive(Debug, Default)]
+struct More {
     terminal: Option<Pty>,
     passed: BTreeMap<u32, Passed>,
     actions: Option<Arc<file_actions::FileActions>>,
-    pub(crate) attributes: Attributes,
+    attributes: Attributes,
     deadline: Option<Duration>,
     detach: bool,
     group: Option<Cgroup>,
@@ -83,14 +90,21 @@ impl Command {
             stdin: None,
             stdout: None,
             stderr: None,
-            terminal: None,
-            passed: BTreeMap::new(),
-            actions: None,
-            attributes: Attributes::default(),
-            deadline: None,
-            detach: false,
-            group: None,
+            more: None,
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// What the child is, to be chosen.
+    pub(crate) fn attributes(&mut self) -> &mut Attributes {
+        &mut self.more().attributes
+    }
+
+    fn get_terminal(&self) -> Option<&Pty> {
+        self.more.as_ref().and_then(|more| more.terminal.as_ref())
     }
 
     /// Adds an argument.
@@ -169,7 +183,7 @@ impl Command {
     /// dropped.
     #[doc(alias = "TIOCSCTTY")]
     pub fn terminal(&mut self, pty: &Pty) -> &mut Self {
-        self.terminal = Some(pty.clone());
+        self.more().terminal = Some(pty.clone());
         self
     }
 
@@ -180,7 +194,7 @@ impl Command {
     /// [`stdin`](Self::stdin).
     #[doc(alias = "fd_mappings")]
     pub fn pass(&mut self, fd: u32, what: impl Into<Passed>) -> &mut Self {
-        self.passed.insert(fd, what.into());
+        self.more().passed.insert(fd, what.into());
         self
     }
 
@@ -188,7 +202,7 @@ impl Command {
     /// program: these actions, as they are when it is spawned.
     #[doc(alias = "posix_spawn_file_actions_t")]
     pub fn file_actions(&mut self, actions: &FileActions) -> &mut Self {
-        self.actions = Some(actions.share());
+        self.more().actions = Some(actions.share());
         self
     }
 
@@ -197,21 +211,21 @@ impl Command {
     ///
     /// The status then has the [`Cause::Deadline`](crate::Cause::Deadline).
     pub fn deadline(&mut self, after: Duration) -> &mut Self {
-        self.deadline = Some(after);
+        self.more().deadline = Some(after);
         self
     }
 
     /// Lets the process live on when its handle is dropped, the component ends,
     /// or the host does, in a session of its own. The grant must allow it.
     pub fn detach(&mut self, yes: bool) -> &mut Self {
-        self.detach = yes;
+        self.more().detach = yes;
         self
     }
 
     /// Starts the process in this cgroup, which is the one that its grant names
     /// or lies beneath that.
     pub fn group(&mut self, group: &Cgroup) -> &mut Self {
-        self.group = Some(group.clone());
+        self.more().group = Some(group.clone());
         self
     }
 
@@ -251,10 +265,8 @@ impl Command {
     /// As [`spawn`](Self::spawn).
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         let command = self.send_inheriting()?;
-        let ran = command.run(nanoseconds(MOMENT)).map_err(SpawnError::from)?;
+        let ran = spawn::Command::run(command, nanoseconds(MOMENT)).map_err(SpawnError::from)?;
         self.give_away();
-        // It would keep pipes open that the child is to see the end of.
-        drop(command);
         match ran {
             Ran::Ended(status) => Ok(status.into()),
             Ran::Running(spawned) => Child::from(spawned).wait(),
@@ -265,7 +277,7 @@ impl Command {
     /// not set.
     fn send_inheriting(&self) -> io::Result<spawn::Command> {
         // A terminal is what is not set otherwise.
-        let inherit = self.terminal.is_none().then(Stdio::inherit);
+        let inherit = self.get_terminal().is_none().then(Stdio::inherit);
         self.send(inherit.as_ref(), inherit.as_ref())
     }
 
@@ -281,7 +293,9 @@ impl Command {
         for stdio in [&mut self.stdin, &mut self.stdout, &mut self.stderr].into_iter().flatten() {
             stdio.give_away();
         }
-        self.passed.values_mut().for_each(Passed::give_away);
+        if let Some(more) = &mut self.more {
+            more.passed.values_mut().for_each(Passed::give_away);
+        }
     }
 
     /// Sends the command to the host, in as few calls as it takes.
@@ -308,11 +322,12 @@ impl Command {
                 .map_err(|(code, message)| SpawnError::request(code, message))?;
             command.cwd(directory, &rest).map_err(|code| refused("directory", code))?;
         }
-        if let Some(pty) = &self.terminal {
+        let terminal = self.get_terminal();
+        if let Some(pty) = terminal {
             command.terminal(pty.host());
         }
         // A stream is null unless the host is told something else.
-        let is_news = |stdio: &&Stdio| self.terminal.is_some() || !stdio.is_null();
+        let is_news = |stdio: &&Stdio| terminal.is_some() || !stdio.is_null();
         if let Some(stdin) = self.stdin.as_ref().or(input).filter(is_news) {
             stdin.set_stdin(&command)?;
         }
@@ -322,13 +337,23 @@ impl Command {
         if let Some(stderr) = self.stderr.as_ref().or(output).filter(is_news) {
             stderr.set_output("stderr", |target| command.stderr(target))?;
         }
+        if let Some(more) = &self.more {
+            more.send(&command)?;
+        }
+        Ok(command)
+    }
+}
+
+impl More {
+    /// Sends all of it but the terminal, which goes before the streams.
+    fn send(&self, command: &spawn::Command) -> Result<(), SpawnError> {
         for (number, what) in &self.passed {
-            what.send(*number, &command)?;
+            what.send(*number, command)?;
         }
         if let Some(actions) = &self.actions {
             command.file_actions(actions);
         }
-        self.attributes.send(&command)?;
+        self.attributes.send(command)?;
         if let Some(after) = self.deadline {
             command.deadline(nanoseconds(after));
         }
@@ -338,7 +363,7 @@ impl Command {
         if let Some(group) = &self.group {
             command.group(group.host());
         }
-        Ok(command)
+        Ok(())
     }
 }
 

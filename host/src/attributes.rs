@@ -1,8 +1,9 @@
 //! What a plan says of a child's attributes, in the engine's words.
 
-use std::sync::{OnceLock, Weak};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use offspring_spawn::{Errno, Resource, Rlimit, Signal, SignalSet, SpawnError, Stage};
+use offspring_spawn::{Errno, Resource, Rlimit, SignalSet, SpawnError, Stage};
 
 use crate::process::ChildProcess;
 use crate::request::{Attributes, ExitSignal, ProcessGroup};
@@ -15,6 +16,7 @@ use crate::request::{Attributes, ExitSignal, ProcessGroup};
 pub(crate) fn set(
     engine: &mut offspring_spawn::Command,
     attributes: &Attributes,
+    standard: SignalSet,
     in_terminal: bool,
     leader: &Weak<ChildProcess>,
 ) -> Result<(), SpawnError> {
@@ -51,7 +53,6 @@ pub(crate) fn set(
         engine.signal_mask(*blocked);
     }
     if let Some(signals) = default_signals {
-        let standard = standard_signals();
         engine.default_signals(standard.iter().chain(signals.iter()).collect());
     }
     engine.reset_ids(*reset_ids);
@@ -87,22 +88,24 @@ pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Res
     }
 }
 
-/// The standard signals that a host may come to ignore while it runs: those that ask a
-/// process to end, and those of pipes and children. To set all others too would take a
-/// child as long as everything else that it does before its program runs.
-const EVERYDAY: [Signal; 6] =
-    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::PIPE, Signal::TERM, Signal::CHLD];
-
 /// The signals that have their default action in a child although this process
 /// ignores them, as what is started in the background does SIGINT: that is no
-/// matter of a guest's. Of the standard signals, those are the everyday ones, and
-/// what is ignored when a guest first spawns. The real-time ones are for programs
+/// matter of a guest's. Those are standard ones: the real-time ones are for programs
 /// to agree on. Handlers are no child's in any case.
-pub(crate) fn standard_signals() -> SignalSet {
-    static SIGNALS: OnceLock<SignalSet> = OnceLock::new();
-    *SIGNALS.get_or_init(|| {
-        let ignored = SignalSet::ignored();
-        let standard = ignored.iter().filter(|signal| signal.real_time().is_none());
-        standard.chain(EVERYDAY).collect()
-    })
+///
+/// What is ignored is asked for once a second: for each child it would take as long as all
+/// else that a child does before its program runs.
+pub(crate) fn standard_signals(now: Instant) -> SignalSet {
+    const SECOND: Duration = Duration::from_secs(1);
+    static KNOWN: Mutex<Option<(Instant, SignalSet)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match *known {
+        Some((when, signals)) if now.saturating_duration_since(when) < SECOND => signals,
+        _ => {
+            let ignored = SignalSet::ignored();
+            let signals = ignored.iter().filter(|signal| signal.real_time().is_none()).collect();
+            *known = Some((now, signals));
+            signals
+        }
+    }
 }

@@ -108,6 +108,20 @@ impl Command {
         command
     }
 
+    /// Whether the guest gives the child nothing that it holds.
+    pub(crate) fn gives_nothing(&self) -> bool {
+        self.cwd.is_none()
+            && self.given.iter().all(Option::is_none)
+            && self.terminal.is_none()
+            && self.passed.is_empty()
+            && self.actions.is_empty()
+    }
+
+    /// What it asks for, when nothing else is to be left of it.
+    pub(crate) fn into_request(self) -> Request {
+        self.request
+    }
+
     /// Sets the cgroup that the guest chose.
     pub(crate) fn set_group(&mut self, group: Arc<Node>) {
         self.request.group = Some(group.granted_name().to_owned());

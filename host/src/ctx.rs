@@ -19,6 +19,7 @@ use crate::preopen::{Preopen, open_directory};
 use crate::program::{self, ProgramError};
 use crate::quota::Quota;
 use crate::rate::Rate;
+use crate::ready::Shelf;
 use crate::recorder::Recorder;
 use crate::sandbox::Sandboxes;
 use crate::watch;
@@ -62,6 +63,8 @@ pub(crate) struct Granted {
     pub(crate) cwd: Option<Arc<OwnedFd>>,
     pub(crate) live: Quota,
     pub(crate) spawns: Rate,
+    /// What the last spawn has left for the next one.
+    pub(crate) shelf: Shelf,
 }
 
 impl ProcessCtx {
@@ -334,6 +337,7 @@ impl Granted {
             cwd: cwd.map(Arc::new),
             live: Quota::new(grant.get_max_children().unwrap_or(u32::MAX)),
             spawns: Rate::new(often, often),
+            shelf: Shelf::default(),
         })
     }
 }

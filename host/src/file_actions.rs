@@ -80,6 +80,10 @@ impl FileActions {
 
 impl List {
     /// What a grant must allow of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     pub(crate) fn kinds(&self) -> BTreeSet<FileAction> {
         self.actions.iter().map(Action::kind).collect()
     }

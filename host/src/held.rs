@@ -110,6 +110,10 @@ impl HeldGrant {
 }
 
 impl Narrowed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.within.is_none()
+    }
+
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Narrowing> {
         self.rules.iter().map(|rules| &rules.narrowing)
     }

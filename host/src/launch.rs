@@ -6,7 +6,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offspring_spawn::{Directory, Errno, Mark, Resource, Signal, SpawnError, generation, spare};
+use offspring_spawn::{
+    Directory, Errno, Mark, Resource, Sandbox, Signal, SignalSet, SpawnError, generation, spare,
+};
 
 use crate::apart::Apart;
 use crate::attributes;
@@ -25,6 +27,7 @@ use crate::process::{Alive, ChildProcess, Counted};
 use crate::pty::Terminal;
 use crate::quota::Share;
 use crate::rate::TooOften;
+use crate::ready::Ready;
 use crate::recorder::Recorder;
 use crate::request::StdioKind;
 
@@ -42,12 +45,11 @@ pub(crate) struct Launched {
 /// Everything that one spawn needs, checked, counted and opened.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    engine: offspring_spawn::Command,
+    ready: Box<Ready>,
     process: Arc<ChildProcess>,
     place: u64,
     children: Children,
     pipes: [Option<Share>; 3],
-    plan: Plan,
     narrowed: Narrowed,
     recorder: Arc<Recorder>,
     begun: Instant,
@@ -65,25 +67,27 @@ impl ProcessCtx {
                 message: "there are too many commands already".to_owned(),
             });
         }
-        command.request.validate(&self.policy.get_limits())?;
-        let mut plan = self.policy.check_narrowed(&command.request, command.narrowed.rules())?;
-        if let (Some(within), Some(group)) = (&command.narrowed.within, &command.group)
-            && !group.is_within(within)
-        {
-            return Err(self.policy.grants()[plan.grant].refuse_outside_group().into());
-        }
-        if self.policy.grants()[plan.grant].is_bounded(&plan) {
-            let own = bounds::own().map_err(LaunchError::Bounds)?;
-            self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
-        }
+        let now = Instant::now();
+        let standard = attributes::standard_signals(now);
+        let start = match self.kept(command, standard)? {
+            Some(ready) => Start::Kept(ready),
+            None => Start::Planned(self.plan(command)?),
+        };
+        let plan = start.plan();
         let granted = &self.granted[plan.grant];
         if !granted.program.is_as_opened()? {
             return Err(LaunchError::Rewritten);
         }
-        let Reserved { held, alive, pipes } = self.reserve(&plan, granted, &command.narrowed)?;
-        let now = Instant::now();
+        let Reserved { held, alive, pipes } = self.reserve(plan, granted, &command.narrowed)?;
         self.take_spawn(granted, &command.narrowed, now)?;
-        let mut engine = self.engine(command, &plan, granted)?;
+        let mut ready = match start {
+            Start::Kept(ready) => ready,
+            Start::Planned(plan) => {
+                let engine = self.engine(command, &plan, granted, standard)?;
+                Ready::new(command, plan, engine, granted, standard)
+            }
+        };
+        let Ready { plan, engine, .. } = &mut *ready;
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
         let tree = match self.groups.leaf(&plan.group, command.group.as_ref())? {
@@ -96,18 +100,21 @@ impl ProcessCtx {
         let is_marked = tree.is_none() && !plan.detach && !plan.limits(Resource::Locks);
         let mark = if is_marked { Mark::new() } else { None };
         if let Some(mark) = &mark {
-            mark.set(&mut engine);
+            mark.set(engine);
+        }
+        let (grace, detach, deadline) = (plan.grace, plan.detach, plan.deadline);
+        if mark.is_some() {
+            ready.serves_once();
         }
 
         let place = alive.membership.id();
         let children = self.children.clone();
-        let process =
-            ChildProcess::new(alive, held, tree, plan.grace, plan.detach, children.clone());
+        let process = ChildProcess::new(alive, held, tree, grace, detach, children.clone());
         let process = Arc::new(process.marked(mark));
         if !children.starting(place, &process) {
             return Err(LaunchError::ShutDown);
         }
-        if let Some(after) = plan.deadline {
+        if let Some(after) = deadline {
             process.set_deadline(after).map_err(|error| {
                 LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
             })?;
@@ -117,18 +124,33 @@ impl ProcessCtx {
         let terminal = command.terminal.clone();
         let narrowed = command.narrowed.clone();
         Ok(Prepared {
-            engine,
+            ready,
             process,
             place,
             children,
             pipes,
-            plan,
             narrowed,
             recorder,
             begun: now,
             room,
             terminal,
         })
+    }
+
+    /// Checks what the guest asks for against the policy.
+    fn plan(&self, command: &Command) -> Result<Plan, LaunchError> {
+        command.request.validate(&self.policy.get_limits())?;
+        let mut plan = self.policy.check_narrowed(&command.request, command.narrowed.rules())?;
+        if let (Some(within), Some(group)) = (&command.narrowed.within, &command.group)
+            && !group.is_within(within)
+        {
+            return Err(self.policy.grants()[plan.grant].refuse_outside_group().into());
+        }
+        if self.policy.grants()[plan.grant].is_bounded(&plan) {
+            let own = bounds::own().map_err(LaunchError::Bounds)?;
+            self.policy.grants()[plan.grant].confine(&mut plan, &own)?;
+        }
+        Ok(plan)
     }
 
     /// Takes what the child will need of the guest's limits.
@@ -224,12 +246,20 @@ impl ProcessCtx {
         }
     }
 
+    /// The sandbox of one more child.
+    pub(crate) fn sandbox<'a>(&self, granted: &'a Granted, terminal: bool) -> Option<&'a Sandbox> {
+        // A process that forks has one thread.
+        let carried = self.carriers && self.forks.is_none() && generation() == 0;
+        granted.sandbox.as_ref().map(|sandbox| sandbox.for_child(terminal, carried))
+    }
+
     /// Puts the plan into the engine's words.
     fn engine(
         &self,
         command: &Command,
         plan: &Plan,
         granted: &Granted,
+        standard: SignalSet,
     ) -> Result<offspring_spawn::Command, LaunchError> {
         let Apart { identity, namespaces, view } = &granted.apart;
         let cwd = self.cwd(command, plan, granted)?;
@@ -260,23 +290,21 @@ impl ProcessCtx {
             .argv(paths.argv(plan))
             .current_dir(cwd)
             .new_process_group(!reads_terminal)
-            .default_signals(attributes::standard_signals())
+            .default_signals(standard)
             .parent_death_signal(match generation() {
                 0 => self.parent_death_signal,
                 // A fork, which has one thread.
                 _ => Some(Signal::KILL),
             })
             .no_new_privileges(true);
-        if let Some(sandbox) = &granted.sandbox {
-            // A process that forks has one thread.
-            let carried = self.carriers && self.forks.is_none() && generation() == 0;
-            engine.sandbox(sandbox.for_child(plan.terminal, carried));
+        if let Some(sandbox) = self.sandbox(granted, plan.terminal) {
+            engine.sandbox(sandbox);
         }
         for (name, value) in &plan.env {
             engine.env(name, value);
         }
         attributes::set_rlimits(&mut engine, &plan.rlimits);
-        attributes::set(&mut engine, &plan.attributes, plan.terminal, &command.leader)?;
+        attributes::set(&mut engine, &plan.attributes, standard, plan.terminal, &command.leader)?;
         command.give(&mut engine, view.as_deref())?;
         engine.namespaces(*namespaces);
         if let Some(identity) = identity {
@@ -306,14 +334,15 @@ impl Prepared {
     /// Lets the start wait for the end, so long at most.
     pub(crate) fn be_patient(&mut self, patience: Duration) {
         // What ends it then is not to find it being started.
-        let patience = self.plan.deadline.map_or(patience, |deadline| patience.min(deadline / 2));
-        self.engine.patience(patience);
+        let deadline = self.ready.plan.deadline;
+        let patience = deadline.map_or(patience, |deadline| patience.min(deadline / 2));
+        self.ready.engine.patience(patience);
     }
 
     /// Starts the process. The calling thread sleeps until its program is
     /// executed, or somebody ends it.
     pub(crate) fn start(self) -> Result<Launched, LaunchError> {
-        let made = self.engine.spawn_abortable(&self.process.abort());
+        let made = self.ready.engine.spawn_abortable(&self.process.abort());
         self.finish(made)
     }
 
@@ -321,7 +350,8 @@ impl Prepared {
     pub(crate) async fn start_elsewhere(self) -> Result<Launched, LaunchError> {
         // Counted until the thread is back, also when nobody waits for it.
         let process = Arc::clone(&self.process);
-        let made = self.engine.clone().spawn_async_abortable(self.process.abort(), process).await;
+        let engine = self.ready.engine.clone();
+        let made = engine.spawn_async_abortable(self.process.abort(), process).await;
         self.finish(made)
     }
 
@@ -329,7 +359,7 @@ impl Prepared {
         self,
         made: Result<offspring_spawn::Child, SpawnError>,
     ) -> Result<Launched, LaunchError> {
-        let Prepared { process, pipes, room, terminal, .. } = self;
+        let Prepared { ready, process, pipes, room, terminal, .. } = self;
         let mut child = made.map_err(|error| match process.cause() {
             Some(cause) if error.errno == Errno::CANCELED => LaunchError::ended(cause),
             // The kernel says alike that it has no process left at all.
@@ -343,17 +373,36 @@ impl Prepared {
         if process.detach {
             spare(&child).map_err(LaunchError::not_spared)?;
         }
-        let account = self.recorder.spawned(&self.plan, child.id().ok(), self.begun);
+        let account = self.recorder.spawned(&ready.plan, child.id().ok(), self.begun);
+        let origin = Origin::Grant(ready.plan.grant);
+        ready.leave();
         process.started(child, Some(account));
         self.children.started(self.place, &process);
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {
-            child: Child::new(process, Origin::Grant(self.plan.grant), self.narrowed),
+            child: Child::new(process, origin, self.narrowed),
             stdin: stdin.zip(stdin_share).map(|(fd, share)| PipeWriter::new(fd, share, &room)),
             stdout: stdout.zip(stdout_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
             stderr: stderr.zip(stderr_share).map(|(fd, share)| PipeReader::new(fd, share, &room)),
         })
+    }
+}
+
+/// What a spawn begins with.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
+enum Start {
+    /// What an earlier one has left.
+    Kept(Box<Ready>),
+    Planned(Plan),
+}
+
+impl Start {
+    fn plan(&self) -> &Plan {
+        match self {
+            Start::Kept(ready) => &ready.plan,
+            Start::Planned(plan) => plan,
+        }
     }
 }
 

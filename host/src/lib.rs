@@ -88,6 +88,7 @@ mod pty;
 mod quota;
 mod rate;
 mod readiness;
+mod ready;
 mod recorder;
 pub mod request;
 mod sandbox;

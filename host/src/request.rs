@@ -143,6 +143,34 @@ impl Request {
         Ok(())
     }
 
+    /// Whether it asks for the same as another, but for the arguments.
+    pub(crate) fn is_but_for_args(&self, other: &Request) -> bool {
+        // Without `..`: what is added to a request cannot be forgotten here.
+        let Request {
+            program,
+            args: _,
+            env,
+            cwd,
+            stdin,
+            stdout,
+            stderr,
+            terminal,
+            file_actions,
+            attributes,
+            deadline,
+            detach,
+            group,
+        } = self;
+        *program == other.program
+            && *env == other.env
+            && [*stdin, *stdout, *stderr] == [other.stdin, other.stdout, other.stderr]
+            && [*cwd, *terminal, *detach] == [other.cwd, other.terminal, other.detach]
+            && *file_actions == other.file_actions
+            && *attributes == other.attributes
+            && *deadline == other.deadline
+            && *group == other.group
+    }
+
     /// How many bytes the arguments and the environment have, each string
     /// counted with its terminating NUL, and `NAME=VALUE` as one string.
     pub fn argument_bytes(&self) -> u64 {

@@ -124,6 +124,9 @@ impl Birth {
     }
 
     fn poll_for_end(child: RawFd, at_most: Duration) -> bool {
+        if let Some(ended) = pidfd::poll_by_alarm(child, at_most) {
+            return ended == Ok(true);
+        }
         let mut ended = pidfd::poll_by_number(child, at_most);
         if ended == Err(Errno::INTR) {
             let start = Instant::now();

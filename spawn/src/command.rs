@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ use crate::view::{Joined, PreparedView};
 #[derive(Debug, Clone)]
 pub struct Command {
     pub(crate) program: Program,
-    pub(crate) argv: Vec<CString>,
+    /// `None` for the program's name alone.
+    pub(crate) argv: Option<Vec<CString>>,
     pub(crate) envp: Vec<CString>,
     pub(crate) nul: bool,
     pub(crate) stdio: [Stdio; 3],
@@ -81,7 +83,7 @@ impl Command {
     /// Starts a command for this program.
     pub fn new(program: &Program) -> Command {
         Command {
-            argv: vec![program.name()],
+            argv: None,
             envp: Vec::new(),
             program: program.clone(),
             nul: false,
@@ -101,7 +103,8 @@ impl Command {
     /// Adds an argument.
     pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
         let arg = self.c_string(arg.as_ref().as_bytes());
-        self.argv.push(arg);
+        let argv = self.argv.get_or_insert_with(|| vec![self.program.name().clone()]);
+        argv.push(arg);
         self
     }
 
@@ -115,7 +118,8 @@ impl Command {
 
     /// Replaces all arguments, the program's own name included.
     pub fn argv(&mut self, argv: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
-        self.argv = argv.into_iter().map(|arg| self.c_string(arg.as_ref().as_bytes())).collect();
+        let argv = argv.into_iter().map(|arg| self.c_string(arg.as_ref().as_bytes())).collect();
+        self.argv = Some(argv);
         self
     }
 
@@ -156,6 +160,12 @@ impl Command {
     /// program never runs one instruction outside it.
     pub fn cgroup(&mut self, directory: impl Into<Arc<OwnedFd>>) -> &mut Command {
         self.cgroup = Some(directory.into());
+        self
+    }
+
+    /// Starts the child in the cgroup that this process is in, which is the default.
+    pub fn no_cgroup(&mut self) -> &mut Command {
+        self.cgroup = None;
         self
     }
 
@@ -249,6 +259,17 @@ impl Command {
             return Err(SpawnError { stage: Stage::Arguments, errno: Errno::INVAL });
         }
         launch::launch(self, abort)
+    }
+
+    /// All arguments, the program's own name included.
+    pub(crate) fn all_args(&self) -> &[CString] {
+        self.argv.as_deref().unwrap_or(slice::from_ref(self.program.name()))
+    }
+
+    /// Whether the child needs no descriptor at a number that was chosen, but for its
+    /// standard streams.
+    pub(crate) fn chooses_no_number(&self) -> bool {
+        self.passed.is_empty() && self.opened.is_empty() && self.actions.is_empty()
     }
 
     /// Those that were asked for, and the one that a view needs.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, getgid, getpid, getuid, pidfd_open};
+use smallvec::{SmallVec, smallvec};
 
 use crate::abort::SpawnAbort;
 use crate::action::{Action, Directory};
@@ -191,19 +192,20 @@ impl Prepared {
             lent: Lent::default(),
         };
         if kernel.close_range {
-            prepared.lent = Lent::to(prepared.sources(command));
+            let lent = Lent::to(&prepared.sources(command));
+            prepared.lent = lent;
         }
         Ok(prepared)
     }
 
     /// All that the child needs of our descriptors.
-    fn sources<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = BorrowedFd<'a>> {
-        let streams = self.stdio.iter().map(|stream| stream.child.as_fd());
-        let passed = command.passed.iter().map(|(fd, _)| fd.as_fd());
+    fn sources<'a>(&'a self, command: &'a Command) -> SmallVec<[BorrowedFd<'a>; 16]> {
         let (program, scripts) = command.program.executed();
+        let [stdin, stdout, stderr] = &self.stdio;
+        let mut sources: SmallVec<_> =
+            smallvec![program, stdin.child.as_fd(), stdout.child.as_fd(), stderr.child.as_fd()];
         let joined = command.joined();
         let others = [
-            Some(program),
             command.cwd.as_ref().and_then(Directory::held),
             self.parent.as_ref().map(AsFd::as_fd),
             joined.and_then(|joined| joined.user),
@@ -214,9 +216,15 @@ impl Prepared {
             command.sandbox.as_ref().and_then(Sandbox::ruleset),
             command.sandbox.as_ref().and_then(Sandbox::carriers).and_then(Carriers::domain),
         ];
-        let directories = command.actions.iter().filter_map(Action::source);
-        let others = others.into_iter().flatten().chain(scripts);
-        streams.chain(passed).chain(others).chain(directories)
+        for other in others.into_iter().flatten() {
+            sources.push(other);
+        }
+        if !(command.chooses_no_number() && scripts.is_empty()) {
+            sources.extend(scripts);
+            sources.extend(command.passed.iter().map(|(fd, _)| fd.as_fd()));
+            sources.extend(command.actions.iter().filter_map(Action::source));
+        }
+        sources
     }
 
     /// Everything that the child is to do. Where its descriptors will be is
@@ -231,7 +239,7 @@ impl Prepared {
         let namespaces = command.all_namespaces();
         let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
         let (program, scripts) = command.program.executed();
-        let (program, scripts) = (at(program), scripts.into_iter().map(at).collect::<Numbers>());
+        let (program, scripts) = (at(program), numbers(&scripts, at));
         let cwd = command.cwd.as_ref().and_then(Directory::held).map(at);
         let joined = command.joined();
         let user_namespace = joined.and_then(|joined| joined.user).map(at);
@@ -247,8 +255,7 @@ impl Prepared {
         let ruleset = ruleset.map(at);
         let directories = || command.actions.iter().map(|action| action.source().map(at));
 
-        let streams = self.stdio.iter().map(|stream| at(stream.child.as_fd()));
-        let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
+        let streams = self.stdio.each_ref().map(|stream| at(stream.child.as_fd()));
         let hidden = [
             (!scripts.contains(&program)).then_some(program),
             cwd,
@@ -259,26 +266,33 @@ impl Prepared {
             user_namespace,
             mount_namespace,
         ];
-        let mut wanted = Wanted {
-            places: streams.zip(0..).chain(passed).collect(),
-            hidden: hidden.into_iter().chain(directories()).flatten().collect(),
-            scripts,
-            named: command.actions.iter().flat_map(Action::named).collect(),
-            // What is closed at exec needs no list.
-            listed: !kernel.close_range || !command.actions.is_empty(),
-        };
-        for (_, number) in &command.opened {
-            wanted.named.push(*number);
-        }
-        let layout = Layout::new(&wanted);
+        let needed = streams.into_iter().chain(hidden.into_iter().flatten()).chain(cgroup_procs);
+        let mut highest = needed.fold(NO_FD, RawFd::max);
+        // What is closed at exec needs no list.
+        let is_plain = kernel.close_range && command.chooses_no_number() && scripts.is_empty();
+        let plain = if is_plain { Layout::of_streams(streams, &hidden) } else { None };
+        let layout = plain.unwrap_or_else(|| {
+            let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
+            let mut wanted = Wanted {
+                places: streams.into_iter().zip(0..).chain(passed).collect(),
+                hidden: hidden.into_iter().chain(directories()).flatten().collect(),
+                scripts: scripts.clone(),
+                named: command.actions.iter().flat_map(Action::named).collect(),
+                listed: !kernel.close_range || !command.actions.is_empty(),
+            };
+            for (_, number) in &command.opened {
+                wanted.named.push(*number);
+            }
+            let places = wanted.places.iter().map(|(source, _)| source);
+            let needed = places.chain(&wanted.hidden).chain(&wanted.scripts).copied();
+            highest = needed.fold(highest, RawFd::max);
+            Layout::new(&wanted)
+        });
         let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
-        let needed = wanted.places.iter().map(|(source, _)| *source);
-        let needed =
-            needed.chain(wanted.hidden).chain(wanted.scripts.iter().copied()).chain(cgroup_procs);
         Orders {
             close_range: kernel.close_range,
-            cut: needed.fold(NO_FD, RawFd::max).saturating_add(1),
-            program: match wanted.scripts.iter().position(|script| *script == program) {
+            cut: highest.saturating_add(1),
+            program: match scripts.iter().position(|script| *script == program) {
                 Some(index) => layout.scripts[index],
                 None => layout.find(program),
             },
@@ -303,16 +317,29 @@ impl Prepared {
             ruleset: find(ruleset),
             parent_pidfd: find(parent),
             opened: &command.opened,
-            actions: command.actions.iter().zip(directories().map(find)).collect(),
+            actions: match command.actions.is_empty() {
+                true => Vec::new(),
+                false => command.actions.iter().zip(directories().map(find)).collect(),
+            },
             clear_handlers: kernel.method == Method::Clone,
             argv: match command.program.interpreted(&layout.scripts) {
-                None => Pointers::to(&command.argv),
-                Some(front) => Pointers::behind(front, command.argv.get(1..).unwrap_or_default()),
+                None => Pointers::to(command.all_args()),
+                Some(front) => {
+                    Pointers::behind(front, command.all_args().get(1..).unwrap_or_default())
+                }
             },
             envp: Pointers::to(&command.envp),
             failure: Failure::default(),
             layout,
         }
+    }
+}
+
+/// Where these are for a spawn. Most have none of them.
+fn numbers(of: &[BorrowedFd<'_>], at: impl Fn(BorrowedFd<'_>) -> RawFd) -> Numbers {
+    match of {
+        [] => Numbers::new(),
+        some => some.iter().map(|fd| at(*fd)).collect(),
     }
 }
 

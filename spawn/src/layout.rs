@@ -9,7 +9,7 @@
 
 use std::os::fd::RawFd;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::stdio::FIRST_OTHER;
 
@@ -115,6 +115,17 @@ impl Layout {
         Layout { moves, places, hidden, kept, scripts }
     }
 
+    /// The same of three streams where nothing else has a number that was chosen, if all
+    /// stays where it is until they are in place: most spawns have no more.
+    pub(crate) fn of_streams(streams: [RawFd; 3], hidden: &[Option<RawFd>]) -> Option<Layout> {
+        let is_free = |fd: RawFd| fd >= FIRST_OTHER;
+        let all =
+            streams.into_iter().all(is_free) && hidden.iter().flatten().all(|fd| is_free(*fd));
+        let [stdin, stdout, stderr] = streams;
+        let places = || smallvec![(stdin, 0), (stdout, 1), (stderr, 2)];
+        all.then(|| Layout { places: places(), ..Layout::default() })
+    }
+
     /// Where a hidden descriptor of the parent's is in the child.
     pub(crate) fn find(&self, source: RawFd) -> RawFd {
         find(&self.moves, source)
@@ -152,8 +163,6 @@ fn lowest(used: &[RawFd], from: RawFd) -> RawFd {
 mod tests {
     use std::collections::BTreeMap;
 
-    use smallvec::smallvec;
-
     use super::*;
 
     /// A table of descriptors by what they are: here, the parent's numbers.
@@ -181,6 +190,13 @@ mod tests {
         let short = Layout::new(&Wanted { listed: false, ..wanted.clone() });
         assert_eq!((&short.moves, &short.places), (&layout.moves, &layout.places));
         assert_eq!(short.scripts, layout.scripts);
+        if let ([(stdin, 0), (stdout, 1), (stderr, 2)], true, true) =
+            (&wanted.places[..], wanted.scripts.is_empty(), wanted.named.is_empty())
+        {
+            let hidden: Vec<_> = wanted.hidden.iter().copied().map(Some).collect();
+            let simple = Layout::of_streams([*stdin, *stdout, *stderr], &hidden);
+            assert!(simple.is_none_or(|simple| simple == short), "{wanted:?}");
+        }
         let table = arrange(&layout, 0..64);
         let starts: BTreeMap<_, _> = wanted.places.iter().map(|(what, at)| (at, what)).collect();
         for (number, what) in starts {

@@ -55,6 +55,7 @@ compile_error!("offspring-spawn is for Linux on x86_64, aarch64 and riscv64");
 
 mod abort;
 mod action;
+mod alarm;
 mod attributes;
 mod birth;
 mod carrier;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::alarm;
 use crate::info::{self, ProcessInfo};
 use crate::signal::Signal;
 use crate::status::Change;
@@ -168,6 +169,12 @@ fn poll_for(pidfd: BorrowedFd<'_>, timeout: Duration) -> Result<bool, Errno> {
 pub(crate) fn poll_by_number(pidfd: RawFd, timeout: Duration) -> Result<bool, Errno> {
     // SAFETY: it is open, and stays so.
     poll_for(unsafe { BorrowedFd::borrow_raw(pidfd) }, timeout)
+}
+
+/// The same where the time need not be kept exactly, see [`alarm::wait`].
+pub(crate) fn poll_by_alarm(pidfd: RawFd, at_most: Duration) -> Option<Result<bool, Errno>> {
+    // SAFETY: as above.
+    alarm::wait(unsafe { BorrowedFd::borrow_raw(pidfd) }, at_most)
 }
 
 /// Kills the process of a pidfd that somebody else owns and does not close

@@ -143,8 +143,8 @@ impl Program {
         self.0.file.check_executable()
     }
 
-    pub(crate) fn name(&self) -> CString {
-        self.0.file.name().clone()
+    pub(crate) fn name(&self) -> &CString {
+        self.0.file.name()
     }
 
     /// Every file of it, the script and its interpreters.
@@ -156,6 +156,9 @@ impl Program {
     /// What the kernel executes, and the scripts that are read behind it: the
     /// last of them is read by it, the first is the program.
     pub(crate) fn executed(&self) -> (BorrowedFd<'_>, SmallVec<[BorrowedFd<'_>; 2]>) {
+        if self.0.interpreters.is_empty() && !self.is_script() {
+            return (self.as_fd(), SmallVec::new());
+        }
         let mut files: SmallVec<_> = self.files().map(AsFd::as_fd).collect();
         match files.pop() {
             // Left to the kernel.

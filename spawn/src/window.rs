@@ -62,12 +62,13 @@ pub(crate) struct Lent(Vec<(RawFd, OwnedFd)>);
 impl Lent {
     /// Lends low numbers to those of these descriptors that have high ones, if
     /// there are enough for all: one that stays high is as bad as many.
-    pub(crate) fn to<'f>(sources: impl Iterator<Item = BorrowedFd<'f>>) -> Lent {
+    pub(crate) fn to(sources: &[BorrowedFd<'_>]) -> Lent {
         let mut lent = Lent::default();
-        let high: Vec<_> = sources.filter(|source| source.as_raw_fd() >= HIGH).collect();
-        if high.is_empty() {
+        let is_high = |source: &&BorrowedFd<'_>| source.as_raw_fd() >= HIGH;
+        if !sources.iter().any(|source| is_high(&source)) {
             return lent;
         }
+        let high: Vec<_> = sources.iter().filter(is_high).collect();
         let numbers = {
             let mut free = free();
             let Some(rest) = free.len().checked_sub(high.len()) else {

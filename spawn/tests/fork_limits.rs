@@ -35,8 +35,10 @@ fn forever() -> u8 {
 fn refused(fork: &Fork) -> ForkError {
     // Takes descriptors that stay.
     Kernel::get().unwrap();
+    let first = fork.fork().unwrap_err();
     let before = descriptors("self");
     let error = fork.fork().unwrap_err();
+    assert_eq!(error, first);
     assert_eq!(descriptors("self"), before);
     assert_no_children();
     error

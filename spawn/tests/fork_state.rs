@@ -6,7 +6,7 @@
 mod support;
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use offspring_spawn::{Fork, Signal, SignalSet};
 use rustix::buffer::spare_capacity;
@@ -147,6 +147,45 @@ fn two_descriptors_of_one_instance() {
             assert_eq!(ready(&other), []);
         });
         assert_eq!(ready(&again), []);
+    });
+}
+
+/// What an earlier fork found out is not taken for what there is now, nor what a process
+/// found out for what there is in its forks.
+#[test]
+fn what_has_changed_since_an_earlier_fork() {
+    alone(|| {
+        let instance = epoll::create(CreateFlags::CLOEXEC).unwrap();
+        let (first, _first) = rustix::pipe::pipe().unwrap();
+        add(&instance, &first, 1);
+        succeeds(&Fork::new(), || assert_eq!(ready(&instance), []));
+        // Another one, of the same number.
+        let number = instance.as_raw_fd();
+        drop(instance);
+        let instance = epoll::create(CreateFlags::CLOEXEC).unwrap();
+        assert_eq!(instance.as_raw_fd(), number);
+        let (second, second_writer) = rustix::pipe::pipe().unwrap();
+        add(&instance, &second, 2);
+        succeeds(&Fork::new(), || {
+            let (third, third_writer) = rustix::pipe::pipe().unwrap();
+            add(&instance, &third, 3);
+            let _many: Vec<_> = (0..100).map(|_| third.try_clone().unwrap()).collect();
+            let far = rustix::io::fcntl_dupfd_cloexec(&instance, 300).unwrap();
+            for _ in 0..2 {
+                succeeds(&Fork::new(), || {
+                    rustix::io::write(&second_writer, b"x").unwrap();
+                    rustix::io::write(&third_writer, b"x").unwrap();
+                    let mut told = ready(&far);
+                    told.sort_unstable();
+                    assert_eq!(told, [2, 3]);
+                    // And so they are no instances of this one's parent.
+                    epoll::delete(&far, &third).unwrap();
+                    let mut byte = [0];
+                    rustix::io::read(&second, &mut byte).unwrap();
+                    rustix::io::read(&third, &mut byte).unwrap();
+                });
+            }
+        });
     });
 }
 

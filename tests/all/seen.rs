@@ -107,9 +107,9 @@ fn calls() {
                 "spawn [method]command.args",
                 "spawn [method]command.deadline",
                 "spawn [method]command.env",
-                "spawn [method]command.run",
                 "spawn [method]command.spawn",
                 "spawn [method]command.stdin",
+                "spawn [static]command.run",
             ] {
                 assert!(functions.contains(function), "{function} is not in {functions:#?}");
             }
@@ -118,7 +118,7 @@ fn calls() {
             let spawned = said.iter().filter(|said| said.fields["message"] == "spawned");
             for said in spawned {
                 let span = &spans[usize::try_from(said.span.unwrap()).unwrap() - 1];
-                let starts = ["[method]command.run", "[method]command.spawn"];
+                let starts = ["[static]command.run", "[method]command.spawn"];
                 assert!(starts.contains(&&*span["function"]), "{span:?}");
                 assert_eq!(span["level"], "TRACE");
             }

@@ -117,7 +117,7 @@ impl Policy {
         Ok(Plan {
             grant: index,
             paths: grant.plan_args(args)?,
-            argv: [grant.get_arg0()].into_iter().chain(args.iter().cloned()).collect(),
+            argv: grant.argv(args),
             env: grant.plan_env(env)?,
             cwd: grant.plan_cwd(*cwd)?,
             stdin: grant.plan_stdio("input", *stdin)?,
@@ -134,9 +134,13 @@ impl Policy {
         })
     }
 
+    /// The grant of this name, and its index.
+    pub(crate) fn find(&self, program: &str) -> Option<(usize, &Grant)> {
+        self.grants().iter().enumerate().find(|(_, grant)| grant.name() == program)
+    }
+
     pub(super) fn granted(&self, program: &str) -> Result<(usize, &Grant), Denied> {
-        let found = self.grants().iter().enumerate().find(|(_, grant)| grant.name() == program);
-        found.ok_or_else(|| {
+        self.find(program).ok_or_else(|| {
             let hint = near_miss(program, self.grants().iter().map(Grant::name));
             let hint =
                 hint.map_or_else(String::new, |name| format!(", did you mean {}?", quoted(name)));
@@ -171,8 +175,13 @@ impl Grant {
         Err(deny(Rule::Signals, message))
     }
 
+    /// All arguments of a program that is started with these.
+    pub(crate) fn argv(&self, args: &[String]) -> Vec<String> {
+        [self.get_arg0()].into_iter().chain(args.iter().cloned()).collect()
+    }
+
     /// The paths among the arguments, by their places in `argv`.
-    pub(super) fn plan_args(&self, args: &[String]) -> Result<Vec<PathArgument>, Denied> {
+    pub(crate) fn plan_args(&self, args: &[String]) -> Result<Vec<PathArgument>, Denied> {
         let mut paths = self.get_arguments().check(args).map_err(|mismatch| {
             let message = match self.get_arguments() {
                 Arguments::None => {

@@ -16,13 +16,14 @@ use crate::bindings::spawn::{self, Input, Output, Passed, Ran, Spawned};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::cgroup::Cgroup;
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
+use crate::ctx::ProcessCtx;
 use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::file_actions::{FileActions, number};
 use crate::held::HeldGrant;
 use crate::launch::{LaunchError, Launched, Prepared};
 use crate::pty::Pty;
 use crate::recorder::Recorder;
-use crate::request::{Attributes, ExitSignal, ProcessGroup, Scheduler, StdioKind};
+use crate::request::{Attributes, ExitSignal, ProcessGroup, Request, Scheduler, StdioKind};
 use crate::view::ProcessCtxView;
 
 impl spawn::HostCommand for ProcessCtxView<'_> {
@@ -245,16 +246,17 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 
     fn spawn(&mut self, this: Resource<Command>) -> Result<Spawned, SpawnFailure> {
-        let launched = self.prepare(&this)?.start();
-        self.hand_out(&this, launched)
+        let command = self.table.get(&this)?;
+        let launched = self.ctx.ready(command)?.start();
+        let launched = launched.map_err(|error| self.ctx.not_spawned(&command.request, error))?;
+        self.hand_out(launched)
     }
 
-    fn run(&mut self, this: Resource<Command>, patience: u64) -> Result<Ran, SpawnFailure> {
-        let patience = Duration::from_nanos(patience).min(MOMENT);
-        let mut prepared = self.prepare(&this)?;
-        prepared.be_patient(patience);
+    fn run(&mut self, command: Resource<Command>, patience: u64) -> Result<Ran, SpawnFailure> {
+        let (prepared, request) = self.ready_to_run(command, patience)?;
         let launched = prepared.start();
-        self.tell(&this, launched)
+        let launched = launched.map_err(|error| self.ctx.not_spawned(&request, error))?;
+        self.tell(launched)
     }
 
     fn drop(&mut self, this: Resource<Command>) -> wasmtime::Result<()> {
@@ -263,44 +265,44 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 }
 
-impl ProcessCtxView<'_> {
+impl ProcessCtx {
     /// Makes everything ready to start.
-    pub(super) fn prepare(&mut self, this: &Resource<Command>) -> Result<Prepared, SpawnFailure> {
-        let command = self.table.get(this)?;
-        self.ctx.prepare(command).map_err(|error| {
-            let error = launch_error(error);
-            self.ctx.recorder.not_spawned(&command.request, refusal(&error));
-            Failure::Guest(error)
-        })
+    pub(super) fn ready(&self, command: &Command) -> Result<Prepared, SpawnFailure> {
+        self.prepare(command).map_err(|error| self.not_spawned(&command.request, error))
+    }
+
+    /// Tells why nothing was started, to who looks and to the guest.
+    pub(super) fn not_spawned(&self, request: &Request, error: LaunchError) -> SpawnFailure {
+        let error = launch_error(error);
+        self.recorder.not_spawned(request, refusal(&error));
+        Failure::Guest(error)
+    }
+}
+
+impl ProcessCtxView<'_> {
+    /// Makes everything ready to start and to be waited for so long. Nothing is left of
+    /// the command, whose pipes would be kept open meanwhile, but what it asks for.
+    pub(super) fn ready_to_run(
+        &mut self,
+        command: Resource<Command>,
+        patience: u64,
+    ) -> Result<(Prepared, Request), SpawnFailure> {
+        let command = self.table.delete(command)?;
+        let mut prepared = self.ctx.ready(&command)?;
+        prepared.be_patient(Duration::from_nanos(patience).min(MOMENT));
+        Ok((prepared, command.into_request()))
     }
 
     /// Tells the guest how what was started ended, or gives it what still runs.
-    pub(super) fn tell(
-        &mut self,
-        this: &Resource<Command>,
-        launched: Result<Launched, LaunchError>,
-    ) -> Result<Ran, SpawnFailure> {
-        match launched.as_ref().ok().and_then(Launched::ended) {
+    pub(super) fn tell(&mut self, launched: Launched) -> Result<Ran, SpawnFailure> {
+        match launched.ended() {
             Some(exit) => Ok(Ran::Ended(exit_status(exit))),
-            None => self.hand_out(this, launched).map(Ran::Running),
+            None => self.hand_out(launched).map(Ran::Running),
         }
     }
 
     /// Gives the guest what was started.
-    pub(super) fn hand_out(
-        &mut self,
-        this: &Resource<Command>,
-        launched: Result<Launched, LaunchError>,
-    ) -> Result<Spawned, SpawnFailure> {
-        let launched = match launched {
-            Ok(launched) => launched,
-            Err(error) => {
-                let error = launch_error(error);
-                let request = &self.table.get(this)?.request;
-                self.ctx.recorder.not_spawned(request, refusal(&error));
-                return Err(Failure::Guest(error));
-            }
-        };
+    pub(super) fn hand_out(&mut self, launched: Launched) -> Result<Spawned, SpawnFailure> {
         // Only a full table can fail from here on: the guest's own limit. Then
         // all that was started goes again.
         let recorder = &self.ctx.recorder;

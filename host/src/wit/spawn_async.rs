@@ -1,16 +1,13 @@
 //! Spawns that another thread makes, for hosts whose own must not sleep.
 
-use std::time::Duration;
-
 use tracing::Instrument;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 
-use super::{MOMENT, call};
-use crate::bindings::spawn::SpawnError;
+use super::call;
+use crate::bindings::spawn::{Ran, SpawnError, Spawned};
 use crate::command::Command;
 use crate::error::SpawnFailure;
-use crate::launch::{LaunchError, Launched};
 use crate::view::ProcessView;
 
 /// Links `command.spawn` and `command.run` in place of those that are linked already.
@@ -20,24 +17,17 @@ pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wa
         let span = call("spawn", "[method]command.spawn");
         let spawn = async move {
             tracing::trace!(self_ = ?this, "call");
-            let spawned = match elsewhere(&mut store, &this, Duration::ZERO).await {
-                Ok(launched) => store.data_mut().process().hand_out(&this, launched),
-                Err(failure) => Err(failure),
-            };
+            let spawned = spawn(&mut store, &this).await;
             tracing::trace!(result = ?spawned, "return");
             answer(spawned)
         };
         Box::new(spawn.instrument(span))
     })?;
-    interface.func_wrap_async("[method]command.run", |mut store, (this, patience)| {
-        let span = call("spawn", "[method]command.run");
+    interface.func_wrap_async("[static]command.run", |mut store, (command, patience)| {
+        let span = call("spawn", "[static]command.run");
         let run = async move {
-            tracing::trace!(self_ = ?this, patience, "call");
-            let patience = Duration::from_nanos(patience).min(MOMENT);
-            let ran = match elsewhere(&mut store, &this, patience).await {
-                Ok(launched) => store.data_mut().process().tell(&this, launched),
-                Err(failure) => Err(failure),
-            };
+            tracing::trace!(?command, patience, "call");
+            let ran = run(&mut store, command, patience).await;
             tracing::trace!(result = ?ran, "return");
             answer(ran)
         };
@@ -47,14 +37,31 @@ pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wa
 
 /// Starts a command on another thread. The guest is not there while it waits, but its
 /// store is.
-async fn elsewhere<T: ProcessView>(
+async fn spawn<T: ProcessView>(
     store: &mut StoreContextMut<'_, T>,
     this: &Resource<Command>,
-    patience: Duration,
-) -> Result<Result<Launched, LaunchError>, SpawnFailure> {
-    let mut prepared = store.data_mut().process().prepare(this)?;
-    prepared.be_patient(patience);
-    Ok(prepared.start_elsewhere().await)
+) -> Result<Spawned, SpawnFailure> {
+    let view = store.data_mut().process();
+    let prepared = view.ctx.ready(view.table.get(this)?)?;
+    let launched = prepared.start_elsewhere().await;
+    let mut view = store.data_mut().process();
+    match launched {
+        Ok(launched) => view.hand_out(launched),
+        Err(error) => Err(view.ctx.not_spawned(&view.table.get(this)?.request, error)),
+    }
+}
+
+/// The same, to be waited for.
+async fn run<T: ProcessView>(
+    store: &mut StoreContextMut<'_, T>,
+    command: Resource<Command>,
+    patience: u64,
+) -> Result<Ran, SpawnFailure> {
+    let (prepared, request) = store.data_mut().process().ready_to_run(command, patience)?;
+    let launched = prepared.start_elsewhere().await;
+    let mut view = store.data_mut().process();
+    let launched = launched.map_err(|error| view.ctx.not_spawned(&request, error))?;
+    view.tell(launched)
 }
 
 /// What the guest is told, or why it is to trap.

@@ -16,13 +16,14 @@ use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{Mode, OFlags, fstat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::fstat;
+use rustix::io::Errno;
 use rustix::process::getpid;
 use smallvec::{SmallVec, smallvec};
 
 use super::error::{ForkError, Unforkable};
-use super::open::{Open, proc_error};
+use super::open::Open;
+use super::proc::fdinfo;
 use crate::sys::{self, nr};
 
 const KCMP_FILE: usize = 0;
@@ -136,30 +137,6 @@ impl Registration {
         epoll::add(instance, borrowed(self.fd), EventData::new_u64(self.data), events)
     }
 }
-
-/// What the kernel says of a descriptor, in few reads: it is made anew for each. One that
-/// is not filled is the last.
-fn fdinfo(number: RawFd) -> Result<Text, ForkError> {
-    let path = format!("/proc/self/fdinfo/{number}");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(proc_error)?;
-    let (mut text, mut length) = (Text::new(), 0);
-    loop {
-        text.resize(length + SPACE, 0);
-        let read = retry_on_intr(|| rustix::io::read(&file, &mut text[length..]));
-        match read.map_err(proc_error)? {
-            SPACE => length += SPACE,
-            read => {
-                text.truncate(length + read);
-                return Ok(text);
-            }
-        }
-    }
-}
-
-/// As much as the kernel says of most descriptors: not on the heap, see [`Epolls`].
-const SPACE: usize = 512;
-type Text = SmallVec<[u8; 2 * SPACE]>;
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &str> {
     text.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok())

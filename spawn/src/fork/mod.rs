@@ -15,6 +15,7 @@ mod error;
 mod huge;
 mod maps;
 mod open;
+mod proc;
 mod report;
 mod thread;
 mod timer;

@@ -1,18 +1,18 @@
 //! Which of this process's descriptors a fork has to know.
 
-use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, major, readlinkat_raw, stat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, major, readlinkat_raw};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 
 use super::epoll::{borrowed, is_epoll};
 use super::error::{ForkError, Unforkable};
+use super::proc::{self, DIRECTORY, proc_error};
 use crate::info::is_pidfd;
 use crate::window;
 
@@ -32,10 +32,11 @@ impl Open {
     /// Linux 6.2, so that trying the first numbers finds them all: to list them takes
     /// several times as long.
     pub(super) fn list() -> Result<Open, ForkError> {
-        let known = stat(DIRECTORY).map_err(proc_error)?.st_size;
-        let known = RawFd::try_from(known).unwrap_or(0);
+        let known = proc::count()?;
         let (mut open, mut left) = (Open::default(), known);
-        let reserved = window::numbers();
+        // What they are is known.
+        let reserved: SmallVec<[RawFd; 32]> =
+            window::numbers().into_iter().chain(proc::numbers()).collect();
         for first in (0..known * 2 + 256).step_by(AT_ONCE as usize) {
             let numbers = first..first + AT_ONCE;
             if left > 0 && (first == 0 || is_any_open(numbers.clone())) {
@@ -126,8 +127,6 @@ fn is_any_open(numbers: Range<RawFd>) -> bool {
     answered.is_err() || asked.iter().any(|one| !one.revents().contains(PollFlags::NVAL))
 }
 
-const DIRECTORY: &CStr = c"/proc/self/fd";
-
 /// Whether it may be one of the kernel's own objects, which have no type or are files
 /// without blocks and on no device, as those of `/proc` are.
 fn may_be_of_one_process(status: &Stat) -> bool {
@@ -138,14 +137,6 @@ fn may_be_of_one_process(status: &Stat) -> bool {
             status.st_size == 0 && status.st_blocks == 0 && major(status.st_dev) == 0
         }
         FileType::Unknown => true,
-    }
-}
-
-/// `/proc` cannot be used.
-pub(super) fn proc_error(errno: Errno) -> ForkError {
-    match errno {
-        Errno::MFILE | Errno::NFILE => ForkError::Descriptors(errno),
-        errno => Unforkable::Proc(errno).into(),
     }
 }
 

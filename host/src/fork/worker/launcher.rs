@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offspring_spawn::{Child, Command, Program, Signal, Stdio};
 use rustix::process::getpid;
@@ -173,7 +173,7 @@ impl Launcher {
         command
             .env(ROLE, role.words(getpid().as_raw_pid().unsigned_abs()))
             .new_process_group(true)
-            .default_signals(standard_signals())
+            .default_signals(standard_signals(Instant::now()))
             .parent_death_signal(Some(Signal::KILL));
         if let Some(tree) = tree {
             command.cgroup(tree.cgroup());
