@@ -45,7 +45,7 @@ pub(crate) struct ChildProcess {
     pub(crate) detach: bool,
     pub(crate) watch: OnceLock<Arc<Watch>>,
     /// Told how it ends, from the moment that its program runs.
-    account: OnceLock<Arc<Account>>,
+    account: OnceLock<Account>,
 }
 
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl ChildProcess {
     ) {
         let mut state = self.state();
         if let Some(account) = account {
-            self.account.get_or_init(|| Arc::new(account));
+            self.account.get_or_init(|| account);
         }
         let first = self.child.set(child).is_ok();
         debug_assert!(first, "a process starts once");
@@ -377,7 +377,7 @@ impl ChildProcess {
     }
 
     /// What its host is told of it.
-    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+    pub(crate) fn account(&self) -> Option<&Account> {
         self.account.get()
     }
 
@@ -458,6 +458,10 @@ impl Drop for ChildProcess {
         let alive = state.alive.take();
         let phase = state.phase;
         drop(state);
+        if let Phase::Ended(_) = phase {
+            // That was told. What is left of its group goes, and then all that this has.
+            return drop(child);
+        }
         let id = alive.as_ref().map(|alive| alive.membership.id());
         // Nobody ends this one, so nobody is the cause.
         let left = self.detach && matches!(phase, Phase::Running);
