@@ -99,6 +99,8 @@ impl From<Unsupported> for ForkError {
     fn from(unsupported: Unsupported) -> ForkError {
         match (unsupported, unsupported.errno()) {
             (Unsupported::Clone(_), errno) if errno != Errno::NOSYS => ForkError::from_clone(errno),
+            // Not known yet, and no limit.
+            (Unsupported::Killed(_), errno) => ForkError::Clone(errno),
             (unsupported, _) => Unforkable::Kernel(unsupported).into(),
         }
     }
@@ -158,5 +160,20 @@ impl From<ForkError> for io::Error {
     /// Keeps the errno's kind, and the whole error as the inner one.
     fn from(error: ForkError) -> io::Error {
         io::Error::new(io::Error::from(error.errno()).kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::Signal;
+
+    #[test]
+    fn what_may_be_tried_again() {
+        let errno = |unsupported| ForkError::from(unsupported).errno();
+        assert_eq!(errno(Unsupported::Killed(Signal::TERM)), Errno::AGAIN);
+        assert_eq!(errno(Unsupported::Clone(Errno::AGAIN)), Errno::AGAIN);
+        assert_eq!(errno(Unsupported::Clone(Errno::NOSYS)), Errno::NOSYS);
+        assert_eq!(errno(Unsupported::Memory), Errno::NOSYS);
     }
 }
