@@ -333,9 +333,10 @@ impl Launched {
 impl Prepared {
     /// Lets the start wait for the end, so long at most.
     pub(crate) fn be_patient(&mut self, patience: Duration) {
-        // What ends it then is not to find it being started.
+        // What ends it then is not to find it being started, though patience may last twice
+        // as long.
         let deadline = self.ready.plan.deadline;
-        let patience = deadline.map_or(patience, |deadline| patience.min(deadline / 2));
+        let patience = deadline.map_or(patience, |deadline| patience.min(deadline / 4));
         self.ready.engine.patience(patience);
     }
 

@@ -211,7 +211,9 @@ impl Command {
     }
 
     /// Lets a spawn wait for the end of the process as well, so long at most, before it
-    /// comes back; not where a stream is piped. Default: not at all.
+    /// comes back; not where a stream is piped. Default: not at all. Up to 20 ms it may be
+    /// twice as long: such times are counted by a timer that each thread that asks for
+    /// them keeps, a descriptor, and that was set before.
     ///
     /// For programs that end soon: the thread that calls sleeps once, not twice, which
     /// makes spawn and wait of a small program as fast as the kernel alone is with two.

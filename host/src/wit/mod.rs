@@ -26,9 +26,9 @@ use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::{ProcessCtxView, ProcessView};
 
-/// How long a thread may sleep for the sake of a child that ends soon: one that has
-/// nothing but its guest to attend to, or that makes children. Longer than a tick of any
-/// kernel: a timer for a moment before the next tick has to be set in hardware, which
+/// How long, or twice as long, a thread may sleep for the sake of a child that ends soon: one
+/// that has nothing but its guest to attend to, or that makes children. Longer than a tick of
+/// any kernel: a timer for a moment before the next tick has to be set in hardware, which
 /// takes a virtual machine 20 us.
 const MOMENT: Duration = Duration::from_millis(11);
 
