@@ -96,16 +96,41 @@ pub(crate) fn set_rlimits(engine: &mut offspring_spawn::Command, rlimits: &[(Res
 /// What is ignored is asked for once a second: for each child it would take as long as all
 /// else that a child does before its program runs.
 pub(crate) fn standard_signals(now: Instant) -> SignalSet {
-    const SECOND: Duration = Duration::from_secs(1);
-    static KNOWN: Mutex<Option<(Instant, SignalSet)>> = Mutex::new(None);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    match *known {
-        Some((when, signals)) if now.saturating_duration_since(when) < SECOND => signals,
-        _ => {
-            let ignored = SignalSet::ignored();
-            let signals = ignored.iter().filter(|signal| signal.real_time().is_none()).collect();
-            *known = Some((now, signals));
-            signals
+    static IGNORED: Mutex<Known> = Mutex::new(Known(None));
+    IGNORED.lock().unwrap_or_else(PoisonError::into_inner).at(now, || {
+        SignalSet::ignored().iter().filter(|signal| signal.real_time().is_none()).collect()
+    })
+}
+
+/// Signals, and when they were asked for.
+#[derive(Debug)]
+struct Known(Option<(Instant, SignalSet)>);
+
+impl Known {
+    /// Asks, unless that was done within the last second.
+    fn at(&mut self, now: Instant, ask: impl FnOnce() -> SignalSet) -> SignalSet {
+        const SECOND: Duration = Duration::from_secs(1);
+        match self.0 {
+            Some((when, signals)) if now.saturating_duration_since(when) < SECOND => signals,
+            _ => self.0.insert((now, ask())).1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use offspring_spawn::Signal;
+
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_asked_for_once_a_second() {
+        let set = |signal| [signal].into_iter().collect::<SignalSet>();
+        let (pipe, term) = (set(Signal::PIPE), set(Signal::TERM));
+        let (mut known, now) = (Known(None), Instant::now());
+        assert_eq!(known.at(now, || pipe), pipe);
+        assert_eq!(known.at(now + Duration::from_millis(999), || term), pipe);
+        assert_eq!(known.at(now + Duration::from_secs(1), || term), term);
+        assert_eq!(known.at(now + Duration::from_millis(1999), || pipe), term);
     }
 }

@@ -117,11 +117,6 @@ impl Command {
             && self.actions.is_empty()
     }
 
-    /// What it asks for, when nothing else is to be left of it.
-    pub(crate) fn into_request(self) -> Request {
-        self.request
-    }
-
     /// Sets the cgroup that the guest chose.
     pub(crate) fn set_group(&mut self, group: Arc<Node>) {
         self.request.group = Some(group.granted_name().to_owned());

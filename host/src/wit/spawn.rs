@@ -253,9 +253,9 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 
     fn run(&mut self, command: Resource<Command>, patience: u64) -> Result<Ran, SpawnFailure> {
-        let (prepared, request) = self.ready_to_run(command, patience)?;
+        let (prepared, command) = self.ready_to_run(command, patience)?;
         let launched = prepared.start();
-        let launched = launched.map_err(|error| self.ctx.not_spawned(&request, error))?;
+        let launched = launched.map_err(|error| self.ctx.not_spawned(&command.request, error))?;
         self.tell(launched)
     }
 
@@ -280,17 +280,17 @@ impl ProcessCtx {
 }
 
 impl ProcessCtxView<'_> {
-    /// Makes everything ready to start and to be waited for so long. Nothing is left of
-    /// the command, whose pipes would be kept open meanwhile, but what it asks for.
+    /// Makes everything ready to start and to be waited for so long, and takes the command
+    /// from the guest.
     pub(super) fn ready_to_run(
         &mut self,
         command: Resource<Command>,
         patience: u64,
-    ) -> Result<(Prepared, Request), SpawnFailure> {
+    ) -> Result<(Prepared, Command), SpawnFailure> {
         let command = self.table.delete(command)?;
         let mut prepared = self.ctx.ready(&command)?;
         prepared.be_patient(Duration::from_nanos(patience).min(MOMENT));
-        Ok((prepared, command.into_request()))
+        Ok((prepared, command))
     }
 
     /// Tells the guest how what was started ended, or gives it what still runs.

@@ -57,10 +57,10 @@ async fn run<T: ProcessView>(
     command: Resource<Command>,
     patience: u64,
 ) -> Result<Ran, SpawnFailure> {
-    let (prepared, request) = store.data_mut().process().ready_to_run(command, patience)?;
+    let (prepared, command) = store.data_mut().process().ready_to_run(command, patience)?;
     let launched = prepared.start_elsewhere().await;
     let mut view = store.data_mut().process();
-    let launched = launched.map_err(|error| view.ctx.not_spawned(&request, error))?;
+    let launched = launched.map_err(|error| view.ctx.not_spawned(&command.request, error))?;
     view.tell(launched)
 }
 
