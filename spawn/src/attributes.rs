@@ -107,6 +107,14 @@ impl Default for Attributes {
 }
 
 impl Attributes {
+    /// Whether none of them needs a descriptor, an id or a namespace.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.terminal.is_none()
+            && self.group.leader().is_none()
+            && !self.reset_ids
+            && self.namespaces == Namespaces::NONE
+    }
+
     /// Whether the child leads a group, of its own or of its session.
     pub(crate) fn leads_group(&self) -> bool {
         self.new_session || matches!(self.group, Group::New)

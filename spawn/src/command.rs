@@ -274,6 +274,16 @@ impl Command {
         self.passed.is_empty() && self.opened.is_empty() && self.actions.is_empty()
     }
 
+    /// Whether the child needs nothing of ours but its streams, its program and a directory,
+    /// and is kept from nothing.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.chooses_no_number()
+            && self.program.executed().1.is_empty()
+            && self.sandbox.is_none()
+            && self.view.is_none()
+            && self.attributes.is_plain()
+    }
+
     /// Those that were asked for, and the one that a view needs.
     pub(crate) fn all_namespaces(&self) -> Namespaces {
         let mut namespaces = self.attributes.namespaces;

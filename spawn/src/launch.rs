@@ -1,33 +1,29 @@
 //! From a command to a child: everything that can fail is done before the
 //! clone, and everything after it cannot.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+mod orders;
+
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, getgid, getpid, getuid, pidfd_open};
-use smallvec::{SmallVec, smallvec};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::abort::SpawnAbort;
-use crate::action::{Action, Directory};
 use crate::attributes::Group;
 use crate::birth::Birth;
-use crate::carrier::{self, Carriers, Taken};
+use crate::carrier::{self, Taken};
 use crate::cgroup::CGROUP2_SUPER_MAGIC;
 use crate::check;
 use crate::child::Child;
 use crate::clone::{Clone, Method};
 use crate::command::Command;
-use crate::cstrings::Pointers;
 use crate::dumpable;
 use crate::error::{SpawnError, Stage};
-use crate::inside::{Failure, NO_FD, Orders};
 use crate::kernel::Kernel;
-use crate::layout::{Layout, Numbers, Wanted};
-use crate::namespace::{IdMaps, Namespace};
+use crate::namespace::Namespace;
 use crate::pidfd::PidFd;
-use crate::sandbox::Sandbox;
 use crate::stack::Stack;
 use crate::stdio::{Direction, Stream, above_stdio, moved_above_stdio};
 use crate::wait::{self, Reap};
@@ -44,6 +40,8 @@ struct Prepared {
     parent: Option<PidFd>,
     /// The low numbers of what has high ones.
     lent: Lent,
+    /// Whether a child needs nothing of this but its streams, its program and a directory.
+    is_plain: bool,
 }
 
 pub(crate) fn launch(command: &Command, abort: Option<&SpawnAbort>) -> Result<Child, SpawnError> {
@@ -190,156 +188,14 @@ impl Prepared {
                 Some(_) | None => None,
             },
             lent: Lent::default(),
+            is_plain: false,
         };
+        prepared.is_plain =
+            kernel.close_range && prepared.cgroup_procs.is_none() && command.is_plain();
         if kernel.close_range {
-            let lent = Lent::to(&prepared.sources(command));
-            prepared.lent = lent;
+            prepared.lent = prepared.lent(command);
         }
         Ok(prepared)
-    }
-
-    /// All that the child needs of our descriptors.
-    fn sources<'a>(&'a self, command: &'a Command) -> SmallVec<[BorrowedFd<'a>; 16]> {
-        let (program, scripts) = command.program.executed();
-        let [stdin, stdout, stderr] = &self.stdio;
-        let mut sources: SmallVec<_> =
-            smallvec![program, stdin.child.as_fd(), stdout.child.as_fd(), stderr.child.as_fd()];
-        let joined = command.joined();
-        let others = [
-            command.cwd.as_ref().and_then(Directory::held),
-            self.parent.as_ref().map(AsFd::as_fd),
-            joined.and_then(|joined| joined.user),
-            joined.map(|joined| joined.mount),
-            command.attributes.terminal.as_ref().map(AsFd::as_fd),
-            command.attributes.group.leader().map(AsFd::as_fd),
-            self.cgroup_procs.as_ref().map(AsFd::as_fd),
-            command.sandbox.as_ref().and_then(Sandbox::ruleset),
-            command.sandbox.as_ref().and_then(Sandbox::carriers).and_then(Carriers::domain),
-        ];
-        for other in others.into_iter().flatten() {
-            sources.push(other);
-        }
-        if !(command.chooses_no_number() && scripts.is_empty()) {
-            sources.extend(scripts);
-            sources.extend(command.passed.iter().map(|(fd, _)| fd.as_fd()));
-            sources.extend(command.actions.iter().filter_map(Action::source));
-        }
-        sources
-    }
-
-    /// Everything that the child is to do. Where its descriptors will be is
-    /// decided here.
-    fn orders<'a>(
-        &self,
-        command: &'a Command,
-        kernel: Kernel,
-        carrier: Option<&Taken<'_>>,
-    ) -> Orders<'a> {
-        let attributes = &command.attributes;
-        let namespaces = command.all_namespaces();
-        let at = |fd: BorrowedFd<'_>| self.lent.at(fd.as_raw_fd());
-        let (program, scripts) = command.program.executed();
-        let (program, scripts) = (at(program), numbers(&scripts, at));
-        let cwd = command.cwd.as_ref().and_then(Directory::held).map(at);
-        let joined = command.joined();
-        let user_namespace = joined.and_then(|joined| joined.user).map(at);
-        let mount_namespace = joined.map(|joined| at(joined.mount));
-        let parent = self.parent.as_ref().map(|parent| at(parent.as_fd()));
-        let terminal = attributes.terminal.as_ref().map(|terminal| at(terminal.as_fd()));
-        let leader = attributes.group.leader().map(|leader| at(leader.as_fd()));
-        let cgroup_procs = self.cgroup_procs.as_ref().map(|procs| at(procs.as_fd()));
-        let ruleset = match carrier {
-            Some(carrier) => carrier.ruleset(),
-            None => command.sandbox.as_ref().and_then(Sandbox::ruleset),
-        };
-        let ruleset = ruleset.map(at);
-        let directories = || command.actions.iter().map(|action| action.source().map(at));
-
-        let streams = self.stdio.each_ref().map(|stream| at(stream.child.as_fd()));
-        let hidden = [
-            (!scripts.contains(&program)).then_some(program),
-            cwd,
-            terminal,
-            leader,
-            parent,
-            ruleset,
-            user_namespace,
-            mount_namespace,
-        ];
-        let needed = streams.into_iter().chain(hidden.into_iter().flatten()).chain(cgroup_procs);
-        let mut highest = needed.fold(NO_FD, RawFd::max);
-        // What is closed at exec needs no list.
-        let is_plain = kernel.close_range && command.chooses_no_number() && scripts.is_empty();
-        let plain = if is_plain { Layout::of_streams(streams, &hidden) } else { None };
-        let layout = plain.unwrap_or_else(|| {
-            let passed = command.passed.iter().map(|(fd, number)| (at(fd.as_fd()), *number));
-            let mut wanted = Wanted {
-                places: streams.into_iter().zip(0..).chain(passed).collect(),
-                hidden: hidden.into_iter().chain(directories()).flatten().collect(),
-                scripts: scripts.clone(),
-                named: command.actions.iter().flat_map(Action::named).collect(),
-                listed: !kernel.close_range || !command.actions.is_empty(),
-            };
-            for (_, number) in &command.opened {
-                wanted.named.push(*number);
-            }
-            let places = wanted.places.iter().map(|(source, _)| source);
-            let needed = places.chain(&wanted.hidden).chain(&wanted.scripts).copied();
-            highest = needed.fold(highest, RawFd::max);
-            Layout::new(&wanted)
-        });
-        let find = |fd: Option<RawFd>| fd.map_or(NO_FD, |fd| layout.find(fd));
-        Orders {
-            close_range: kernel.close_range,
-            cut: highest.saturating_add(1),
-            program: match scripts.iter().position(|script| *script == program) {
-                Some(index) => layout.scripts[index],
-                None => layout.find(program),
-            },
-            cgroup_procs: cgroup_procs.unwrap_or(NO_FD),
-            namespaces,
-            id_maps: (joined.is_none() && namespaces.contains(Namespace::User)).then(IdMaps::own),
-            view: command.view.as_ref().map(|view| &*view.steps),
-            joined: joined.map(|_| [find(user_namespace), find(mount_namespace)]),
-            cwd: find(cwd),
-            cwd_path: command.cwd.as_ref().and_then(Directory::path),
-            terminal: find(terminal),
-            group: self.group,
-            leader: find(leader),
-            attributes,
-            ids: attributes.reset_ids.then(|| [getuid().as_raw(), getgid().as_raw()]),
-            parent: match attributes.parent_death_signal {
-                Some(_) => getpid().as_raw_pid(),
-                None => 0,
-            },
-            sandbox: command.sandbox.as_ref().map(Sandbox::measures),
-            key: carrier.map(Taken::key),
-            ruleset: find(ruleset),
-            parent_pidfd: find(parent),
-            opened: &command.opened,
-            actions: match command.actions.is_empty() {
-                true => Vec::new(),
-                false => command.actions.iter().zip(directories().map(find)).collect(),
-            },
-            clear_handlers: kernel.method == Method::Clone,
-            argv: match command.program.interpreted(&layout.scripts) {
-                None => Pointers::to(command.all_args()),
-                Some(front) => {
-                    Pointers::behind(front, command.all_args().get(1..).unwrap_or_default())
-                }
-            },
-            envp: Pointers::to(&command.envp),
-            failure: Failure::default(),
-            layout,
-        }
-    }
-}
-
-/// Where these are for a spawn. Most have none of them.
-fn numbers(of: &[BorrowedFd<'_>], at: impl Fn(BorrowedFd<'_>) -> RawFd) -> Numbers {
-    match of {
-        [] => Numbers::new(),
-        some => some.iter().map(|fd| at(*fd)).collect(),
     }
 }
 
