@@ -27,27 +27,60 @@ pub(super) struct Open {
 /// How many numbers are asked for at once.
 const AT_ONCE: RawFd = 32;
 
-impl Open {
-    /// Looks at all that this process has. How many these are the kernel says, since
-    /// Linux 6.2, so that trying the first numbers finds them all: to list them takes
-    /// several times as long.
-    pub(super) fn list() -> Result<Open, ForkError> {
+/// Looking for them.
+#[derive(Debug)]
+struct Search {
+    /// How many there are, if that is known, and how many of them were not found yet.
+    known: RawFd,
+    left: RawFd,
+    /// Of which is known what they are.
+    reserved: SmallVec<[RawFd; 32]>,
+    found: SmallVec<[RawFd; 64]>,
+    open: Open,
+}
+
+impl Search {
+    fn new() -> Result<Search, ForkError> {
         let known = proc::count()?;
-        let (mut open, mut left) = (Open::default(), known);
-        // What they are is known.
-        let reserved: SmallVec<[RawFd; 32]> =
-            window::numbers().into_iter().chain(proc::numbers()).collect();
-        for first in (0..known * 2 + 256).step_by(AT_ONCE as usize) {
-            let numbers = first..first + AT_ONCE;
-            if left > 0 && (first == 0 || is_any_open(numbers.clone())) {
-                for number in numbers {
-                    let is_open = left > 0 && (reserved.contains(&number) || open.add(number)?);
-                    left -= RawFd::from(is_open);
-                }
+        let reserved = window::numbers().into_iter().chain(proc::numbers()).collect();
+        let (found, open) = (SmallVec::new(), Open::default());
+        Ok(Search { known, left: known, reserved, found, open })
+    }
+
+    /// Looks at these numbers, as long as there is something to be found.
+    fn all(&mut self, numbers: impl IntoIterator<Item = RawFd>) -> Result<(), ForkError> {
+        for number in numbers {
+            if self.left == 0 {
+                break;
+            }
+            if self.reserved.contains(&number) || self.open.add(number)? {
+                self.left -= 1;
+                self.found.push(number);
             }
         }
-        match (known, left) {
-            (1.., 0) => Ok(open),
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Looks at all that this process has. How many these are the kernel says, since
+    /// Linux 6.2, so that trying those that there were before, and else the first numbers,
+    /// finds them all: to list them takes several times as long.
+    pub(super) fn list() -> Result<Open, ForkError> {
+        let mut search = Search::new()?;
+        search.all(proc::known_before())?;
+        if search.left > 0 {
+            search = Search::new()?;
+            for first in (0..search.known * 2 + 256).step_by(AT_ONCE as usize) {
+                let numbers = first..first + AT_ONCE;
+                if search.left > 0 && (first == 0 || is_any_open(numbers.clone())) {
+                    search.all(numbers)?;
+                }
+            }
+            proc::know(&search.found);
+        }
+        match (search.known, search.left) {
+            (1.., 0) => Ok(search.open),
             // Numbers far apart, or a kernel that does not say.
             _ => Open::list_all(),
         }
@@ -59,6 +92,7 @@ impl Open {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(DIRECTORY, flags, Mode::empty()).map_err(proc_error)?;
         let mut open = Open::default();
+        let mut found: SmallVec<[RawFd; 64]> = SmallVec::new();
         let mut space = [MaybeUninit::uninit(); 4096];
         let mut entries = RawDir::new(&directory, &mut space);
         while let Some(entry) = entries.next() {
@@ -67,8 +101,12 @@ impl Open {
             if let Some(number) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok())
             {
                 open.add(number)?;
+                if number != directory.as_raw_fd() {
+                    found.push(number);
+                }
             }
         }
+        proc::know(&found);
         Ok(open)
     }
 
@@ -181,6 +219,15 @@ mod tests {
         let path = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let path = rustix::io::fcntl_dupfd_cloexec(&path, 300).unwrap();
         assert_eq!(kind(&path), Open::default());
+        // What is now something else under a number that is known.
+        let mut number = rustix::io::fcntl_dupfd_cloexec(&eventfd, 400).unwrap();
+        for _ in 0..3 {
+            assert_eq!(kind(&number).nameless[..], [number.as_raw_fd()]);
+            let other = File::open("/").unwrap();
+            rustix::io::dup3(&other, &mut number, rustix::io::DupFlags::CLOEXEC).unwrap();
+            assert_eq!(kind(&number), Open::default());
+            rustix::io::dup3(&eventfd, &mut number, rustix::io::DupFlags::CLOEXEC).unwrap();
+        }
         // Far from the others.
         let far = rustix::io::fcntl_dupfd_cloexec(&instance, 900).unwrap();
         assert_eq!(kind(&far).epolls[..], [far.as_raw_fd()]);

@@ -25,7 +25,8 @@ pub(super) type Text = SmallVec<[u8; 2 * SPACE]>;
 const TEXTS: usize = 4;
 
 /// The files that are open, of the process that this one was when it opened them.
-static KEPT: Mutex<Kept> = Mutex::new(Kept { of: None, directory: None, texts: Vec::new() });
+static KEPT: Mutex<Kept> =
+    Mutex::new(Kept { of: None, directory: None, texts: Vec::new(), open: Vec::new() });
 
 #[derive(Debug)]
 struct Kept {
@@ -35,6 +36,8 @@ struct Kept {
     directory: Option<OwnedFd>,
     /// By the number that each tells of, whatever is open as that.
     texts: Vec<(RawFd, OwnedFd)>,
+    /// All numbers that were open at the last fork.
+    open: Vec<RawFd>,
 }
 
 /// How many descriptors this process has, as the kernel says since Linux 6.2; before, 0.
@@ -58,6 +61,17 @@ pub(super) fn numbers() -> SmallVec<[RawFd; TEXTS + 1]> {
     let kept = kept();
     let texts = kept.texts.iter().map(|(_, text)| text);
     kept.directory.iter().chain(texts).map(AsRawFd::as_raw_fd).collect()
+}
+
+/// The numbers that were open when that was last found out, which may have changed.
+pub(super) fn known_before() -> SmallVec<[RawFd; 64]> {
+    SmallVec::from_slice(&kept().open)
+}
+
+/// Remembers these, unless they are many.
+pub(super) fn know(open: &[RawFd]) {
+    const MANY: usize = 1024;
+    kept().open = if open.len() > MANY { Vec::new() } else { open.to_vec() };
 }
 
 /// What the kernel says of a descriptor.
@@ -97,7 +111,7 @@ fn kept() -> MutexGuard<'static, Kept> {
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let this = Some((getpid(), generation()));
     if kept.of != this {
-        *kept = Kept { of: this, directory: None, texts: Vec::new() };
+        *kept = Kept { of: this, directory: None, texts: Vec::new(), open: Vec::new() };
     }
     kept
 }
