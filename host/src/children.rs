@@ -1,6 +1,5 @@
 //! The live children of one guest.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use crate::child::Cause;
 use crate::ends::Ends;
 use crate::process::{ChildProcess, Ending};
 use crate::quota::{Quota, Share};
+use crate::slots::Slots;
 
 /// The live children of one guest, for its host: cheap to clone, and usable
 /// from any thread while the guest runs.
@@ -26,8 +26,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    live: BTreeMap<u64, Place>,
-    next: u64,
+    live: Slots<Place>,
     closed: bool,
     /// How many threads wait for a change: to wake nobody is a system call too.
     waiting: u32,
@@ -87,12 +86,12 @@ impl Children {
     pub fn shut_down(&self) {
         let mut state = self.state();
         state.closed = true;
-        if state.live.is_empty() {
+        if state.live.len() == 0 {
             // As most forks end: not even the time is asked for.
             return;
         }
         let live = state.processes();
-        for place in state.live.values() {
+        for (_, place) in state.live.iter() {
             if let Place::Released(release) = place {
                 release.revoke();
             }
@@ -105,7 +104,8 @@ impl Children {
         let begin = Instant::now();
         // Those that are being started are killed by who starts them.
         let is_starting = |state: &mut State| {
-            state.live.values().any(|place| matches!(place, Place::Reserved | Place::Starting(_)))
+            let mut live = state.live.iter();
+            live.any(|(_, place)| matches!(place, Place::Reserved | Place::Starting(_)))
         };
         self.wait_while(PATIENCE, is_starting);
         // Their ends are told before the host is gone.
@@ -119,8 +119,9 @@ impl Children {
     /// so long at most: those that were asked to end when their store was dropped
     /// have their grace period still. Returns whether there are none.
     pub fn wait_until_gone(&self, timeout: Duration) -> bool {
-        let is_left =
-            |state: &mut State| !state.live.values().all(|place| matches!(place, Place::Detached));
+        let is_left = |state: &mut State| {
+            !state.live.iter().all(|(_, place)| matches!(place, Place::Detached))
+        };
         self.wait_while(timeout, is_left)
     }
 
@@ -141,9 +142,8 @@ impl Children {
         if state.closed {
             return None;
         }
-        let id = state.next;
-        state.next += 1;
-        state.live.insert(id, Place::Reserved);
+        let id = state.live.insert(Place::Reserved)?;
+        drop(state);
         Some(Membership { children: self.clone(), id })
     }
 
@@ -175,7 +175,7 @@ impl Children {
     /// Changes a place that there still is. Returns whether the host goes on.
     fn put(&self, id: u64, now: Place) -> bool {
         let mut state = self.state();
-        if let Some(place) = state.live.get_mut(&id) {
+        if let Some(place) = state.live.get_mut(id) {
             *place = now;
         }
         let (open, waiting) = (!state.closed, state.waiting);
@@ -220,7 +220,7 @@ impl Children {
         if state.ends.is_none() {
             // A failure leaves them counted.
             state.ends = Ends::new().ok();
-            known.extend(state.live.keys().filter_map(|id| state.started(*id)));
+            known.extend(state.live.iter().filter_map(|(id, _)| state.started(id)));
             if let Some(ends) = &state.ends {
                 known.iter().for_each(|(id, process)| ends.watch(*id, process));
             }
@@ -248,7 +248,7 @@ impl State {
     /// Those that somebody holds. To be dropped when this is unlocked: dropping
     /// the last hold of one ends it, and its place changes.
     fn processes(&self) -> Vec<Arc<ChildProcess>> {
-        let held = self.live.values().filter_map(|place| match place {
+        let held = self.live.iter().filter_map(|(_, place)| match place {
             Place::Starting(process) | Place::Started(process) => process.upgrade(),
             Place::Reserved | Place::Released(_) | Place::Detached => None,
         });
@@ -257,7 +257,7 @@ impl State {
 
     /// One that runs, or has ended, and that somebody holds: likewise.
     fn started(&self, id: u64) -> Option<(u64, Arc<ChildProcess>)> {
-        match self.live.get(&id)? {
+        match self.live.get(id)? {
             Place::Started(process) => Some((id, process.upgrade()?)),
             Place::Reserved | Place::Starting(_) | Place::Released(_) | Place::Detached => None,
         }
@@ -273,7 +273,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut state = self.children.state();
-        let (removed, waiting) = (state.live.remove(&self.id), state.waiting);
+        let (removed, waiting) = (state.live.remove(self.id), state.waiting);
         drop(state);
         drop(removed);
         self.children.notify(waiting);

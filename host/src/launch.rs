@@ -15,7 +15,6 @@ use crate::attributes;
 use crate::bounds;
 use crate::cgroup::Leaf;
 use crate::child::{Child, Exit, Origin};
-use crate::children::Children;
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::held::Narrowed;
@@ -48,7 +47,6 @@ pub(crate) struct Prepared {
     ready: Box<Ready>,
     process: Arc<ChildProcess>,
     place: u64,
-    children: Children,
     pipes: [Option<Share>; 3],
     narrowed: Narrowed,
     recorder: Arc<Recorder>,
@@ -109,9 +107,9 @@ impl ProcessCtx {
 
         let place = alive.membership.id();
         let children = self.children.clone();
-        let process = ChildProcess::new(alive, held, tree, grace, detach, children.clone());
+        let process = ChildProcess::new(alive, held, tree, grace, detach, children);
         let process = Arc::new(process.marked(mark));
-        if !children.starting(place, &process) {
+        if !self.children.starting(place, &process) {
             return Err(LaunchError::ShutDown);
         }
         if let Some(after) = deadline {
@@ -127,7 +125,6 @@ impl ProcessCtx {
             ready,
             process,
             place,
-            children,
             pipes,
             narrowed,
             recorder,
@@ -378,7 +375,7 @@ impl Prepared {
         let origin = Origin::Grant(ready.plan.grant);
         ready.leave();
         process.started(child, Some(account));
-        self.children.started(self.place, &process);
+        process.children().started(self.place, &process);
         let [stdin, stdout, stderr] = ends;
         let [stdin_share, stdout_share, stderr_share] = pipes;
         Ok(Launched {

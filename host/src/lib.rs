@@ -92,6 +92,7 @@ mod ready;
 mod recorder;
 pub mod request;
 mod sandbox;
+mod slots;
 mod spawned;
 mod stream;
 mod view;

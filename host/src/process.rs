@@ -156,6 +156,11 @@ impl ChildProcess {
         self
     }
 
+    /// Those that it is one of.
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
+    }
+
     /// Whether this is a process of ours, and not of our parent's.
     pub(crate) fn is_ours(&self) -> bool {
         self.child.get().is_none_or(offspring_spawn::Child::is_ours)
