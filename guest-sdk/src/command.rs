@@ -2,7 +2,7 @@
 
 use crate::attributes::Attributes;
 use crate::bindings::file_actions;
-use crate::bindings::spawn::{self, Ran};
+use crate::bindings::spawn::{self, Ran, Streams};
 use crate::bindings::types;
 use crate::cgroup::Cgroup;
 use crate::pidfd::{MOMENT, nanoseconds};
@@ -55,11 +55,21 @@ struct More {
 /// What a command starts.
 #[derive(Debug)]
 enum Program {
-    /// A grant by its name, and what makes a command for it.
-    Named(OsString, fn(&str) -> spawn::Command),
+    /// A grant by its name, and what takes one.
+    Named(OsString, &'static ByName),
     /// A grant that the component holds.
     Granted(GrantHandle),
 }
+
+/// What the host does for who says a name. Called through pointers, so that a component
+/// which names no program does not import it.
+#[derive(Debug)]
+struct ByName {
+    start: fn(&str) -> spawn::Command,
+    run: fn(&str, &[String], Streams, u64) -> Result<Ran, spawn::SpawnError>,
+}
+
+static BY_NAME: ByName = ByName { start: spawn::Command::new, run: spawn::run_program };
 
 impl Command {
     /// Starts a command for the program that the host granted under this name.
@@ -71,9 +81,7 @@ impl Command {
     /// A grant need not allow a child to inherit streams: then say
     /// [`Stdio::null`] or [`Stdio::piped`], or expect the denial.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        // Called through a pointer, so that a component which names no program does
-        // not import what makes commands out of names.
-        Self::of(Program::Named(program.as_ref().to_owned(), spawn::Command::new))
+        Self::of(Program::Named(program.as_ref().to_owned(), &BY_NAME))
     }
 
     /// Starts a command by a grant that the component holds.
@@ -244,7 +252,8 @@ impl Command {
     /// - `ArgumentListTooLong`, `QuotaExceeded`, `WouldBlock`, `OutOfMemory`:
     ///   a limit of the host or the kernel; see [`ErrorCode::kind`].
     pub fn spawn(&mut self) -> io::Result<Child> {
-        let command = self.send_inheriting()?;
+        let inherit = self.inherited();
+        let command = self.send(inherit.as_ref(), inherit.as_ref())?;
         self.start(&command)
     }
 
@@ -254,8 +263,12 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn output(&mut self) -> io::Result<Output> {
-        let command = self.send(Some(&Stdio::null()), Some(&Stdio::piped()))?;
-        self.start(&command)?.wait_with_output()
+        match self.run(Some(&Stdio::null()), Some(&Stdio::piped()))? {
+            Ran::Ended(status) => {
+                Ok(Output { status: status.into(), stdout: vec![], stderr: vec![] })
+            }
+            Ran::Running(spawned) => Child::from(spawned).wait_with_output(),
+        }
     }
 
     /// Starts the process and waits for it.
@@ -264,21 +277,49 @@ impl Command {
     ///
     /// As [`spawn`](Self::spawn).
     pub fn status(&mut self) -> io::Result<ExitStatus> {
-        let command = self.send_inheriting()?;
-        let ran = spawn::Command::run(command, nanoseconds(MOMENT)).map_err(SpawnError::from)?;
-        self.give_away();
-        match ran {
+        let inherit = self.inherited();
+        match self.run(inherit.as_ref(), inherit.as_ref())? {
             Ran::Ended(status) => Ok(status.into()),
             Ran::Running(spawned) => Child::from(spawned).wait(),
         }
     }
 
-    /// Sends the command to the host, with streams that are the guest's where they are
-    /// not set.
-    fn send_inheriting(&self) -> io::Result<spawn::Command> {
-        // A terminal is what is not set otherwise.
-        let inherit = self.get_terminal().is_none().then(Stdio::inherit);
-        self.send(inherit.as_ref(), inherit.as_ref())
+    /// What a stream is that is not set: the host's, or the terminal's.
+    fn inherited(&self) -> Option<Stdio> {
+        self.get_terminal().is_none().then(Stdio::inherit)
+    }
+
+    /// Starts the process and lets the host wait for its end for a moment, in one call if
+    /// there is little to say.
+    fn run(&mut self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<Ran> {
+        let ran = match (&self.program, self.streams(input, output)) {
+            (Program::Named(name, by_name), Some(streams)) => {
+                let name = utf8(name, "the program's name")?;
+                (by_name.run)(name, &self.all_args()?, streams, nanoseconds(MOMENT))
+            }
+            _ => spawn::Command::run(self.send(input, output)?, nanoseconds(MOMENT)),
+        };
+        let ran = ran.map_err(SpawnError::from)?;
+        self.give_away();
+        Ok(ran)
+    }
+
+    /// The streams, if there is nothing else to say but the arguments, and nothing is
+    /// given to the child.
+    fn streams(&self, input: Option<&Stdio>, output: Option<&Stdio>) -> Option<Streams> {
+        if !self.env.is_empty() || self.directory.is_some() || self.more.is_some() {
+            return None;
+        }
+        let of = |set: &Option<Stdio>, other| set.as_ref().or(other).and_then(Stdio::plain);
+        Some(Streams {
+            stdin: of(&self.stdin, input)?,
+            stdout: of(&self.stdout, output)?,
+            stderr: of(&self.stderr, output)?,
+        })
+    }
+
+    fn all_args(&self) -> Result<Vec<String>, SpawnError> {
+        self.args.iter().map(|arg| Ok(utf8(arg, "an argument")?.to_owned())).collect()
     }
 
     /// Starts the process.
@@ -301,13 +342,11 @@ impl Command {
     /// Sends the command to the host, in as few calls as it takes.
     fn send(&self, input: Option<&Stdio>, output: Option<&Stdio>) -> io::Result<spawn::Command> {
         let command = match &self.program {
-            Program::Named(name, start) => start(utf8(name, "the program's name")?),
+            Program::Named(name, by_name) => (by_name.start)(utf8(name, "the program's name")?),
             Program::Granted(grant) => spawn::Command::from_grant(grant.host()),
         };
         if !self.args.is_empty() {
-            let args = self.args.iter().map(|arg| Ok(utf8(arg, "an argument")?.to_owned()));
-            let args: Vec<String> = args.collect::<Result<_, SpawnError>>()?;
-            command.args(&args).map_err(|code| refused("arguments", code))?;
+            command.args(&self.all_args()?).map_err(|code| refused("arguments", code))?;
         }
         if !self.env.is_empty() {
             let env = self.env.iter().map(|(key, value)| {

@@ -1,6 +1,6 @@
 //! What a child has as its standard streams.
 
-use crate::bindings::spawn::{Command, Input, Output};
+use crate::bindings::spawn::{Command, Input, Output, Stdio as Plain};
 use crate::bindings::types::ErrorCode;
 use crate::fs::File;
 use crate::{PipeReader, PipeWriter, SpawnError};
@@ -54,6 +54,16 @@ impl Stdio {
 
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.0, Kind::Null)
+    }
+
+    /// What it is if the component gives nothing.
+    pub(crate) fn plain(&self) -> Option<Plain> {
+        match &self.0 {
+            Kind::Null => Some(Plain::Null),
+            Kind::Inherit => Some(Plain::Inherit),
+            Kind::Piped => Some(Plain::Piped),
+            Kind::Reader(_) | Kind::Writer(_) | Kind::File(_) | Kind::Gone => None,
+        }
     }
 
     pub(crate) fn set_stdin(&self, command: &Command) -> Result<(), SpawnError> {

@@ -13,13 +13,14 @@ use offspring_spawn::{
 use crate::apart::Apart;
 use crate::attributes;
 use crate::bounds;
-use crate::cgroup::Leaf;
+use crate::cgroup::{Leaf, Node};
 use crate::child::{Child, Exit, Origin};
 use crate::command::{Command, Stream};
 use crate::ctx::{Granted, ProcessCtx};
 use crate::held::Narrowed;
 use crate::path;
 use crate::pipe::{PipeReader, PipeWriter, Room};
+use crate::plain::Plain;
 use crate::plan::{Plan, PlanCwd};
 use crate::policy::FileAction;
 use crate::process::{Alive, ChildProcess, Counted};
@@ -67,28 +68,65 @@ impl ProcessCtx {
         }
         let now = Instant::now();
         let standard = attributes::standard_signals(now);
-        let start = match self.kept(command, standard)? {
-            Some(ready) => Start::Kept(ready),
-            None => Start::Planned(self.plan(command)?),
-        };
-        let plan = start.plan();
-        let granted = &self.granted[plan.grant];
-        if !granted.program.is_as_opened()? {
-            return Err(LaunchError::Rewritten);
+        match self.kept(command, standard)? {
+            Some(ready) => self.prepare_kept(ready, command.group.as_ref(), now),
+            None => self.prepare_anew(command, standard, now),
         }
-        let Reserved { held, alive, pipes } = self.reserve(plan, granted, &command.narrowed)?;
-        self.take_spawn(granted, &command.narrowed, now)?;
-        let mut ready = match start {
-            Start::Kept(ready) => ready,
-            Start::Planned(plan) => {
-                let engine = self.engine(command, &plan, granted, standard)?;
-                Ready::new(command, plan, engine, granted, standard)
+    }
+
+    /// The same of what a guest says in one call.
+    pub(crate) fn prepare_plain(&self, plain: &Plain) -> Result<Prepared, LaunchError> {
+        let now = Instant::now();
+        let standard = attributes::standard_signals(now);
+        match self.kept_plain(plain, standard)? {
+            Some(ready) => self.prepare_kept(ready, None, now),
+            None => {
+                let command = Command::of(plain.request(), &self.command_bytes);
+                self.prepare_anew(&command, standard, now)
             }
-        };
+        }
+    }
+
+    fn prepare_kept(
+        &self,
+        ready: Box<Ready>,
+        group: Option<&Arc<Node>>,
+        now: Instant,
+    ) -> Result<Prepared, LaunchError> {
+        let granted = &self.granted[ready.plan.grant];
+        let admitted = self.admit(&ready.plan, granted, &Narrowed::default(), now)?;
+        self.enroll(ready, admitted, group, now)
+    }
+
+    fn prepare_anew(
+        &self,
+        command: &Command,
+        standard: SignalSet,
+        now: Instant,
+    ) -> Result<Prepared, LaunchError> {
+        let plan = self.plan(command)?;
+        let granted = &self.granted[plan.grant];
+        let admitted = self.admit(&plan, granted, &command.narrowed, now)?;
+        let engine = self.engine(command, &plan, granted, standard)?;
+        let ready = Ready::new(command, plan, engine, granted, standard);
+        let mut prepared = self.enroll(ready, admitted, command.group.as_ref(), now)?;
+        prepared.narrowed = command.narrowed.clone();
+        prepared.terminal = command.terminal.clone();
+        Ok(prepared)
+    }
+
+    /// Makes the child one of the guest's, in its cgroup.
+    fn enroll(
+        &self,
+        mut ready: Box<Ready>,
+        Admitted { held, alive, pipes }: Admitted,
+        group: Option<&Arc<Node>>,
+        begun: Instant,
+    ) -> Result<Prepared, LaunchError> {
         let Ready { plan, engine, .. } = &mut *ready;
         // What lives on is in the host's own.
         let place = self.place.as_ref().filter(|_| !plan.detach);
-        let tree = match self.groups.leaf(&plan.group, command.group.as_ref())? {
+        let tree = match self.groups.leaf(&plan.group, group)? {
             None => place.map(|place| Leaf::in_place(place, &self.spares)).transpose()?,
             leaf => leaf,
         };
@@ -117,20 +155,16 @@ impl ProcessCtx {
                 LaunchError::Deadline(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
             })?;
         }
-        let recorder = Arc::clone(&self.recorder);
-        let room = self.pipes.clone();
-        let terminal = command.terminal.clone();
-        let narrowed = command.narrowed.clone();
         Ok(Prepared {
             ready,
             process,
             place,
             pipes,
-            narrowed,
-            recorder,
-            begun: now,
-            room,
-            terminal,
+            narrowed: Narrowed::default(),
+            recorder: Arc::clone(&self.recorder),
+            begun,
+            room: self.pipes.clone(),
+            terminal: None,
         })
     }
 
@@ -150,13 +184,18 @@ impl ProcessCtx {
         Ok(plan)
     }
 
-    /// Takes what the child will need of the guest's limits.
-    fn reserve(
+    /// Takes what the child will need of the guest's limits, if its program is what was
+    /// granted still.
+    fn admit(
         &self,
         plan: &Plan,
         granted: &Granted,
         narrowed: &Narrowed,
-    ) -> Result<Reserved, LaunchError> {
+        now: Instant,
+    ) -> Result<Admitted, LaunchError> {
+        if !granted.program.is_as_opened()? {
+            return Err(LaunchError::Rewritten);
+        }
         let full = |rule, message| LaunchError::LimitReached { rule, message };
         let held = self.held.take().ok_or_else(|| {
             let max = self.held.max();
@@ -169,7 +208,7 @@ impl ProcessCtx {
             let max = granted.live.max();
             full("max-children", format!("{max} children of this grant live already"))
         })?;
-        let narrowed = narrowed.take_places(&self.children)?;
+        let places = narrowed.take_places(&self.children)?;
         let membership = self.children.join().ok_or(LaunchError::ShutDown)?;
         let pipe = |kind| match kind {
             StdioKind::Piped => self.pipes.ends.take().map(Some).ok_or_else(|| {
@@ -184,11 +223,10 @@ impl ProcessCtx {
             | StdioKind::File
             | StdioKind::Terminal => Ok(None),
         };
-        Ok(Reserved {
-            held,
-            alive: Alive { membership, _counted: Counted::Grant(live, narrowed) },
-            pipes: [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?],
-        })
+        let pipes = [pipe(plan.stdin)?, pipe(plan.stdout)?, pipe(plan.stderr)?];
+        self.take_spawn(granted, narrowed, now)?;
+        let alive = Alive { membership, _counted: Counted::Grant(live, places) };
+        Ok(Admitted { held, alive, pipes })
     }
 
     /// Takes one of the spawns that the guest and the grant have in a second.
@@ -329,12 +367,13 @@ impl Launched {
 
 impl Prepared {
     /// Lets the start wait for the end, so long at most.
-    pub(crate) fn be_patient(&mut self, patience: Duration) {
+    pub(crate) fn patient(mut self, patience: Duration) -> Prepared {
         // What ends it then is not to find it being started, though patience may last twice
         // as long.
         let deadline = self.ready.plan.deadline;
         let patience = deadline.map_or(patience, |deadline| patience.min(deadline / 4));
         self.ready.engine.patience(patience);
+        self
     }
 
     /// Starts the process. The calling thread sleeps until its program is
@@ -387,26 +426,9 @@ impl Prepared {
     }
 }
 
-/// What a spawn begins with.
-#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
-enum Start {
-    /// What an earlier one has left.
-    Kept(Box<Ready>),
-    Planned(Plan),
-}
-
-impl Start {
-    fn plan(&self) -> &Plan {
-        match self {
-            Start::Kept(ready) => &ready.plan,
-            Start::Planned(plan) => plan,
-        }
-    }
-}
-
 /// What a child takes of the guest's limits.
 #[derive(Debug)]
-struct Reserved {
+struct Admitted {
     held: Share,
     alive: Alive,
     pipes: [Option<Share>; 3],

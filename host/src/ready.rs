@@ -12,8 +12,9 @@ use offspring_spawn::{SignalSet, generation};
 use crate::command::Command;
 use crate::ctx::{Granted, ProcessCtx};
 use crate::launch::LaunchError;
+use crate::plain::Plain;
 use crate::plan::Plan;
-use crate::policy::Grant;
+use crate::policy::{Grant, Policy};
 use crate::request::{ProcessGroup, Request, StdioKind};
 
 /// Ready to be started.
@@ -28,6 +29,8 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 struct Again {
     request: Request,
+    /// The streams of one to which there is nothing else but arguments.
+    plain: Option<[StdioKind; 3]>,
     /// Where it is left. It is gone when the guest is.
     shelf: Weak<Mutex<Option<Box<Ready>>>>,
     /// What else it was built for: the signals that the host ignores, and its process.
@@ -57,6 +60,11 @@ impl Ready {
             && plan.stdin != StdioKind::Inherit;
         let is_kept = is_fixed && is_plain(command);
         let again = is_kept.then(|| Again {
+            plain: Plain::is_all_of(&command.request).then_some([
+                command.request.stdin,
+                command.request.stdout,
+                command.request.stderr,
+            ]),
             request: command.request.clone(),
             shelf: Arc::downgrade(&granted.shelf.0),
             standard,
@@ -79,23 +87,38 @@ impl Ready {
         }
     }
 
-    fn set_args(&mut self, grant: &Grant, args: &[String]) {
+    /// The same with these arguments, if they can be kept as well.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn with_args(
+        mut self: Box<Ready>,
+        args: &[String],
+        policy: &Policy,
+        grant: &Grant,
+    ) -> Result<Option<Box<Ready>>, LaunchError> {
+        let Some(Again { request, .. }) = &mut self.again else { return Ok(None) };
+        if request.args == args {
+            return Ok(Some(self));
+        }
+        request.args = args.to_vec();
+        request.validate(&policy.get_limits())?;
+        if request.argument_bytes() > BYTES_MAX || !grant.plan_args(args)?.is_empty() {
+            return Ok(None);
+        }
         self.plan.argv = grant.argv(args);
         self.engine.argv(&self.plan.argv);
-        if let Some(again) = &mut self.again {
-            again.request.args = args.to_vec();
-        }
+        Ok(Some(self))
     }
 }
 
 impl Shelf {
-    fn take(&self, request: &Request, standard: SignalSet) -> Option<Box<Ready>> {
+    /// What is there, if it was built where it is to be used, and serves.
+    fn take(&self, standard: SignalSet, serves: impl FnOnce(&Again) -> bool) -> Option<Box<Ready>> {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let again = shelf.as_ref()?.again.as_ref()?;
-        let serves = again.standard == standard
-            && again.generation == generation()
-            && again.request.is_but_for_args(request);
-        if serves { shelf.take() } else { None }
+        let is_usable = again.standard == standard && again.generation == generation();
+        if is_usable && serves(again) { shelf.take() } else { None }
     }
 }
 
@@ -109,23 +132,43 @@ impl ProcessCtx {
         command: &Command,
         standard: SignalSet,
     ) -> Result<Option<Box<Ready>>, LaunchError> {
+        let request = &command.request;
         if !is_plain(command) {
             return Ok(None);
         }
-        let request = &command.request;
-        let Some((index, grant)) = self.policy.find(&request.program) else { return Ok(None) };
+        let serves = |again: &Again| again.request.is_but_for_args(request);
+        self.kept_if(&request.program, &request.args, standard, serves)
+    }
+
+    /// The same of what a guest says in one call.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments.
+    pub(crate) fn kept_plain(
+        &self,
+        plain: &Plain,
+        standard: SignalSet,
+    ) -> Result<Option<Box<Ready>>, LaunchError> {
+        let serves = |again: &Again| again.plain == Some(plain.streams);
+        self.kept_if(&plain.program, &plain.args, standard, serves)
+    }
+
+    fn kept_if(
+        &self,
+        program: &str,
+        args: &[String],
+        standard: SignalSet,
+        serves: impl FnOnce(&Again) -> bool,
+    ) -> Result<Option<Box<Ready>>, LaunchError> {
+        let Some((index, grant)) = self.policy.find(program) else { return Ok(None) };
         let granted = &self.granted[index];
-        let Some(mut ready) = granted.shelf.take(request, standard) else { return Ok(None) };
-        if ready.again.as_ref().is_none_or(|again| again.request.args != request.args) {
-            request.validate(&self.policy.get_limits())?;
-            if !grant.plan_args(&request.args)?.is_empty() {
-                return Ok(None);
-            }
-            ready.set_args(grant, &request.args);
+        let Some(ready) = granted.shelf.take(standard, serves) else { return Ok(None) };
+        let ready = ready.with_args(args, &self.policy, grant)?;
+        if let Some(ready) = &ready {
+            // Counted, for those that are to be carried.
+            self.sandbox(granted, ready.plan.terminal);
         }
-        // Counted, for those that are to be carried.
-        self.sandbox(granted, ready.plan.terminal);
-        Ok(Some(ready))
+        Ok(ready)
     }
 }
 

@@ -80,50 +80,53 @@ fn spawns_denials_signals_and_ends() {
 fn calls() {
     isolated(|| {
         let seen = see();
+        let signals = [offspring_spawn::Signal::TERM, offspring_spawn::Signal::STOP];
         let run = || {
-            let signals = [offspring_spawn::Signal::TERM, offspring_spawn::Signal::STOP];
             let run = Run::new(EMBED_AUDIT).grant(grant("cat").signals(signals));
             run.grant(grant("sh").env_allow("SECRET".parse().unwrap()))
         };
-        both(&seen, run, |State { spans, said }| {
-            let mut told: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
-            for Said { fields, span, .. } in said.iter().filter(|said| said.level == Level::TRACE) {
-                told.entry(span.unwrap()).or_default().push(&fields["message"]);
-            }
-            assert_eq!(told.len(), spans.len());
-            for messages in told.values() {
-                assert_eq!(messages[..], ["call", "return"]);
-            }
-            let functions: BTreeSet<_> = spans
-                .iter()
-                .map(|span| format!("{} {}", span["module"], span["function"]))
-                .collect();
-            for function in [
-                "pidfd [method]pidfd.kill",
-                "pidfd [method]pidfd.send-signal",
-                "pidfd [method]pidfd.subscribe",
-                "pidfd [method]pidfd.try-wait",
-                "spawn [constructor]command",
-                "spawn [method]command.args",
-                "spawn [method]command.deadline",
-                "spawn [method]command.env",
-                "spawn [method]command.spawn",
-                "spawn [method]command.stdin",
-                "spawn [static]command.run",
-            ] {
-                assert!(functions.contains(function), "{function} is not in {functions:#?}");
-            }
-            // What is told of a spawn is told in the span of its call, but for
-            // what another thread finds out.
-            let spawned = said.iter().filter(|said| said.fields["message"] == "spawned");
-            for said in spawned {
-                let span = &spans[usize::try_from(said.span.unwrap()).unwrap() - 1];
-                let starts = ["[static]command.run", "[method]command.spawn"];
-                assert!(starts.contains(&&*span["function"]), "{span:?}");
-                assert_eq!(span["level"], "TRACE");
-            }
-        });
+        let functions = [
+            "pidfd [method]pidfd.kill",
+            "pidfd [method]pidfd.send-signal",
+            "pidfd [method]pidfd.subscribe",
+            "pidfd [method]pidfd.try-wait",
+            "spawn [constructor]command",
+            "spawn [method]command.args",
+            "spawn [method]command.deadline",
+            "spawn [method]command.env",
+            "spawn [method]command.spawn",
+            "spawn [method]command.stdin",
+            "spawn [static]command.run",
+        ];
+        both(&seen, run, |state| check_calls(&state, &functions));
+        let run = || Run::new(SPAWN_OUTPUT).allow(&["sh"]);
+        both(&seen, run, |state| check_calls(&state, &["spawn run-program"]));
     });
+}
+
+fn check_calls(State { spans, said }: &State, wanted: &[&str]) {
+    let mut told: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for Said { fields, span, .. } in said.iter().filter(|said| said.level == Level::TRACE) {
+        told.entry(span.unwrap()).or_default().push(&fields["message"]);
+    }
+    assert_eq!(told.len(), spans.len());
+    for messages in told.values() {
+        assert_eq!(messages[..], ["call", "return"]);
+    }
+    let functions: BTreeSet<_> =
+        spans.iter().map(|span| format!("{} {}", span["module"], span["function"])).collect();
+    for function in wanted {
+        assert!(functions.contains(*function), "{function} is not in {functions:#?}");
+    }
+    // What is told of a spawn is told in the span of its call, but for
+    // what another thread finds out.
+    let spawned = said.iter().filter(|said| said.fields["message"] == "spawned");
+    for said in spawned {
+        let span = &spans[usize::try_from(said.span.unwrap()).unwrap() - 1];
+        let starts = ["[static]command.run", "[method]command.spawn", "run-program"];
+        assert!(starts.contains(&&*span["function"]), "{span:?}");
+        assert_eq!(span["level"], "TRACE");
+    }
 }
 
 #[test]

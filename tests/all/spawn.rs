@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
 use offspring::policy::{Grant, Limits, Policy};
+use offspring::request::StdioKind;
 use offspring_tests::*;
 use wasmtime_wasi::FsPerms::ReadWrite;
 
@@ -34,6 +35,16 @@ fn spawn_run() {
         let short = short.sandbox(sandbox()).deadline(Duration::from_millis(20));
         let one = Grant::permissive("one", "sh").sandbox(sandbox()).max_children(1);
         run.grant(short).grant(one)
+    });
+}
+
+#[test]
+fn spawn_run_program() {
+    everywhere(|| {
+        let bare = Grant::new("bare", "true").stdio([StdioKind::Null, StdioKind::Piped]);
+        let shell = Grant::permissive("sh", "sh").env_allow("A".parse().unwrap());
+        let run = Run::new(SPAWN_RUN_PROGRAM).grant(shell.sandbox(sandbox()));
+        run.grant(bare.sandbox(sandbox()))
     });
 }
 

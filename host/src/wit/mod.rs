@@ -22,6 +22,7 @@ use wasmtime::component::Linker;
 
 pub(crate) use convert::{launch_error as spawn_error, refusal};
 
+use crate::bindings::spawn::{Ran, SpawnError, Streams};
 use crate::bindings::types;
 use crate::error::{ErrorCodeFailure, SpawnFailure};
 use crate::view::{ProcessCtxView, ProcessView};
@@ -44,11 +45,21 @@ impl types::Host for ProcessCtxView<'_> {
 }
 
 impl crate::bindings::spawn::Host for ProcessCtxView<'_> {
-    fn convert_spawn_error(
-        &mut self,
-        failure: SpawnFailure,
-    ) -> wasmtime::Result<crate::bindings::spawn::SpawnError> {
+    fn convert_spawn_error(&mut self, failure: SpawnFailure) -> wasmtime::Result<SpawnError> {
         failure.split()
+    }
+
+    fn run_program(
+        &mut self,
+        program: String,
+        args: Vec<String>,
+        streams: Streams,
+        patience: u64,
+    ) -> Result<Ran, SpawnFailure> {
+        let plain = self.plain(program, args, streams);
+        let launched = self.ctx.plain_to_run(&plain, patience)?.start();
+        let launched = launched.map_err(|error| self.ctx.not_spawned(&plain.request(), error))?;
+        self.tell(launched)
     }
 }
 

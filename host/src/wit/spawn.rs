@@ -12,7 +12,7 @@ use super::MOMENT;
 use super::attributes::{rlimit_resource, scheduler_policy, signals};
 use super::convert::{error_code, exit_status, launch_error, refusal, too_many_resources};
 use crate::audit::Refusal;
-use crate::bindings::spawn::{self, Input, Output, Passed, Ran, Spawned};
+use crate::bindings::spawn::{self, Input, Output, Passed, Ran, Spawned, Streams};
 use crate::bindings::types::{ErrorCode, Signal};
 use crate::cgroup::Cgroup;
 use crate::command::{Command, Directory, Given, NotTaken, PATH_MAX, Stream};
@@ -21,6 +21,7 @@ use crate::error::{ErrorCodeFailure, Failure, SpawnFailure};
 use crate::file_actions::{FileActions, number};
 use crate::held::HeldGrant;
 use crate::launch::{LaunchError, Launched, Prepared};
+use crate::plain::Plain;
 use crate::pty::Pty;
 use crate::recorder::Recorder;
 use crate::request::{Attributes, ExitSignal, ProcessGroup, Request, Scheduler, StdioKind};
@@ -253,8 +254,8 @@ impl spawn::HostCommand for ProcessCtxView<'_> {
     }
 
     fn run(&mut self, command: Resource<Command>, patience: u64) -> Result<Ran, SpawnFailure> {
-        let (prepared, command) = self.ready_to_run(command, patience)?;
-        let launched = prepared.start();
+        let command = self.table.delete(command)?;
+        let launched = self.ctx.ready_to_run(&command, patience)?.start();
         let launched = launched.map_err(|error| self.ctx.not_spawned(&command.request, error))?;
         self.tell(launched)
     }
@@ -271,6 +272,26 @@ impl ProcessCtx {
         self.prepare(command).map_err(|error| self.not_spawned(&command.request, error))
     }
 
+    /// The same, to be waited for so long.
+    pub(super) fn ready_to_run(
+        &self,
+        command: &Command,
+        patience: u64,
+    ) -> Result<Prepared, SpawnFailure> {
+        self.ready(command).map(|prepared| prepared.patient(moment(patience)))
+    }
+
+    /// The same of what a guest says in one call.
+    pub(super) fn plain_to_run(
+        &self,
+        plain: &Plain,
+        patience: u64,
+    ) -> Result<Prepared, SpawnFailure> {
+        let prepared = self.prepare_plain(plain);
+        let prepared = prepared.map_err(|error| self.not_spawned(&plain.request(), error))?;
+        Ok(prepared.patient(moment(patience)))
+    }
+
     /// Tells why nothing was started, to who looks and to the guest.
     pub(super) fn not_spawned(&self, request: &Request, error: LaunchError) -> SpawnFailure {
         let error = launch_error(error);
@@ -280,17 +301,15 @@ impl ProcessCtx {
 }
 
 impl ProcessCtxView<'_> {
-    /// Makes everything ready to start and to be waited for so long, and takes the command
-    /// from the guest.
-    pub(super) fn ready_to_run(
+    /// What a guest says in one call.
+    pub(super) fn plain(
         &mut self,
-        command: Resource<Command>,
-        patience: u64,
-    ) -> Result<(Prepared, Command), SpawnFailure> {
-        let command = self.table.delete(command)?;
-        let mut prepared = self.ctx.ready(&command)?;
-        prepared.be_patient(Duration::from_nanos(patience).min(MOMENT));
-        Ok((prepared, command))
+        program: String,
+        args: Vec<String>,
+        Streams { stdin, stdout, stderr }: Streams,
+    ) -> Plain {
+        self.limit_handles();
+        Plain::new(program, args, [stdin, stdout, stderr].map(kind))
     }
 
     /// Tells the guest how what was started ended, or gives it what still runs.
@@ -394,6 +413,19 @@ impl ProcessCtxView<'_> {
             return Err(not_given(&self.ctx.recorder, function).into());
         }
         Ok(Given::File(Arc::clone(&file.file)))
+    }
+}
+
+/// How long a spawn waits for the end.
+fn moment(patience: u64) -> Duration {
+    Duration::from_nanos(patience).min(MOMENT)
+}
+
+fn kind(stream: spawn::Stdio) -> StdioKind {
+    match stream {
+        spawn::Stdio::Null => StdioKind::Null,
+        spawn::Stdio::Inherit => StdioKind::Inherit,
+        spawn::Stdio::Piped => StdioKind::Piped,
     }
 }
 

@@ -8,9 +8,10 @@ use super::call;
 use crate::bindings::spawn::{Ran, SpawnError, Spawned};
 use crate::command::Command;
 use crate::error::SpawnFailure;
+use crate::plain::Plain;
 use crate::view::ProcessView;
 
-/// Links `command.spawn` and `command.run` in place of those that are linked already.
+/// Links what starts a process in place of what is linked already.
 pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("offspring:process/spawn@0.2.0")?;
     interface.func_wrap_async("[method]command.spawn", |mut store, (this,)| {
@@ -28,6 +29,17 @@ pub(crate) fn link_async<T: ProcessView + 'static>(linker: &mut Linker<T>) -> wa
         let run = async move {
             tracing::trace!(?command, patience, "call");
             let ran = run(&mut store, command, patience).await;
+            tracing::trace!(result = ?ran, "return");
+            answer(ran)
+        };
+        Box::new(run.instrument(span))
+    })?;
+    interface.func_wrap_async("run-program", |mut store, (program, args, streams, patience)| {
+        let span = call("spawn", "run-program");
+        let run = async move {
+            tracing::trace!(program, ?args, ?streams, patience, "call");
+            let plain = store.data_mut().process().plain(program, args, streams);
+            let ran = run_plain(&mut store, &plain, patience).await;
             tracing::trace!(result = ?ran, "return");
             answer(ran)
         };
@@ -57,10 +69,24 @@ async fn run<T: ProcessView>(
     command: Resource<Command>,
     patience: u64,
 ) -> Result<Ran, SpawnFailure> {
-    let (prepared, command) = store.data_mut().process().ready_to_run(command, patience)?;
-    let launched = prepared.start_elsewhere().await;
+    let view = store.data_mut().process();
+    let command = view.table.delete(command)?;
+    let launched = view.ctx.ready_to_run(&command, patience)?.start_elsewhere().await;
     let mut view = store.data_mut().process();
     let launched = launched.map_err(|error| view.ctx.not_spawned(&command.request, error))?;
+    view.tell(launched)
+}
+
+/// The same of what the guest says in one call.
+async fn run_plain<T: ProcessView>(
+    store: &mut StoreContextMut<'_, T>,
+    plain: &Plain,
+    patience: u64,
+) -> Result<Ran, SpawnFailure> {
+    let prepared = store.data_mut().process().ctx.plain_to_run(plain, patience)?;
+    let launched = prepared.start_elsewhere().await;
+    let mut view = store.data_mut().process();
+    let launched = launched.map_err(|error| view.ctx.not_spawned(&plain.request(), error))?;
     view.tell(launched)
 }
 

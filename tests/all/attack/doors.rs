@@ -131,7 +131,7 @@ fn handles_are_made_where_the_policy_is_asked() {
         });
         giving.map(|(name, _)| name).collect::<Vec<_>>()
     };
-    assert_eq!(giving("pidfd"), ["fork.fork", "command.spawn", "command.run"]);
+    assert_eq!(giving("pidfd"), ["fork.fork", "command.spawn", "command.run", "spawn.run-program"]);
     let sorted = |resource| {
         let mut giving = giving(resource);
         giving.sort_unstable();

@@ -12,7 +12,9 @@ use offspring_guest::__internal::fork::{ForkError, Options, exit, fork};
 use offspring_guest::__internal::grants::{get_features, get_grants, get_groups, get_limits, open};
 use offspring_guest::__internal::pipe::{self, PipeReader, PipeWriter};
 use offspring_guest::__internal::pty::{self, WindowSize};
-use offspring_guest::__internal::spawn::{Command, Input, Output, Passed, SpawnError, Stage};
+use offspring_guest::__internal::spawn::{
+    Command, Input, Output, Passed, SpawnError, Stage, Stdio, Streams, run_program,
+};
 use offspring_guest::__internal::types::{ErrorCode, Signal};
 use offspring_guest::__internal::wasip2::filesystem::preopens::get_directories;
 use offspring_guest::__internal::wasip2::filesystem::types::{
@@ -215,6 +217,11 @@ fn commands(directory: &Descriptor, file: &Descriptor, actions: &FileActions) {
     }
     door("command.run");
     refused(&Command::run(command, u64::MAX).expect_err("nothing is granted"));
+    door("spawn.run-program");
+    let args = ["-c".to_owned(), "echo".to_owned()];
+    let streams = Streams { stdin: Stdio::Null, stdout: Stdio::Inherit, stderr: Stdio::Piped };
+    let ran = run_program("/bin/sh", &args, streams, u64::MAX);
+    refused(&ran.expect_err("nothing is granted"));
 }
 
 fn refused(error: &SpawnError) {
