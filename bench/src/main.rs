@@ -2,8 +2,8 @@
 //! instead and against the kernel's own floor.
 //!
 //! Each scene is measured in a process of its own, where all methods take turns
-//! in random order, and the scenes take turns as well. Ratios are what counts:
-//! the machine is noisy, but noisy for all.
+//! in random order, and the scenes take turns as well, those that are compared with each
+//! other block by block. Ratios are what counts: the machine is noisy, but noisy for all.
 
 mod bytes;
 mod chart;
@@ -20,21 +20,21 @@ mod start;
 mod state;
 mod stores;
 mod tiny;
+mod turn;
 mod work;
 mod worker;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
+use anyhow::{Context, Result};
+use clap::Parser;
 use offspring::cgroup::Place;
 
-use method::Method;
-use sample::{Block, Sample, Samples, Scene};
+use sample::{Samples, Scene};
+use turn::Measuring;
 use work::Work;
 
 /// Measures what a spawn costs, against what people use instead.
@@ -65,7 +65,7 @@ struct Args {
     crowd: Option<Vec<String>>,
 
     /// Used by the benchmark itself: measures forks.
-    #[arg(long, hide = true, num_args = 3)]
+    #[arg(long, hide = true, num_args = 4)]
     forks: Option<Vec<String>>,
 
     /// Used by the benchmark itself: measures one scene.
@@ -113,14 +113,15 @@ fn bench(args: &Args) -> Result<()> {
     if let Some(word) = &args.only {
         scenes.retain(|scene| scene.to_string().contains(word.as_str()));
     }
+    let mut turns = Scene::turns(scenes);
     let patience = if args.quick { QUICK } else { FULL };
     let (start, mut samples, mut round) = (Instant::now(), Samples::default(), 0);
     // The first scene in a process is no different from a later one.
     while round < ROUNDS || start.elapsed() < patience {
         eprint!("\rround {}", round + 1);
-        shuffle(&mut scenes, u64::from(round));
-        for scene in &scenes {
-            measure(*scene, round, &files, &mut samples)?;
+        shuffle(&mut turns, u64::from(round));
+        for scenes in &turns {
+            measure(scenes, round, &files, &mut samples)?;
         }
         round += 1;
     }
@@ -181,27 +182,20 @@ impl Drop for Files {
     }
 }
 
-/// Measures a scene, in a process of its own for each team.
-fn measure(scene: Scene, round: u32, files: &Files, samples: &mut Samples) -> Result<()> {
-    let Scene { work, condition } = scene;
-    for team in scene.teams() {
-        let team: Vec<String> = team.into_iter().map(Method::name).collect();
-        let output = Command::new(std::env::current_exe()?)
-            .args(["--worker", &work.name(), &condition.to_string(), &team.join(",")])
-            .arg(round.to_string())
-            .arg(&files.directory)
-            .output()?;
-        ensure!(output.status.success(), "{scene}: {}", String::from_utf8_lossy(&output.stderr));
-        for line in String::from_utf8(output.stdout)?.lines() {
-            let mut words = line.split(' ');
-            let method = words.next().context("a method")?;
-            let method = Method::from_str(method, false).map_err(anyhow::Error::msg)?;
-            let number = words.next().context("a number")?.parse()?;
-            let figures = words.map(str::parse).collect::<Result<_, _>>()?;
-            samples.add(Sample { scene, method }, Block { round, number, figures });
-        }
+/// Measures scenes that take turns, each in a process of its own for each team.
+fn measure(scenes: &[Scene], round: u32, files: &Files, samples: &mut Samples) -> Result<()> {
+    let teams = scenes.iter().flat_map(|scene| scene.teams().map(|team| (*scene, team)));
+    let teams = teams.filter(|(_, team)| !team.is_empty());
+    let start =
+        |(scene, team): (_, Vec<_>)| Measuring::start(scene, &team, round, &files.directory);
+    let mut all = teams.map(start).collect::<Result<Vec<_>>>()?;
+    let blocks = scenes.iter().map(|scene| scene.blocks()).max().unwrap_or(0);
+    // The first block is for warming up.
+    for block in 0..=blocks {
+        shuffle(&mut all, u64::from(round * 1000 + block));
+        all.iter_mut().try_for_each(|one| one.measure(samples))?;
     }
-    Ok(())
+    all.into_iter().try_for_each(Measuring::end)
 }
 
 /// Another order for each seed, the same in each run.

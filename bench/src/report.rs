@@ -68,12 +68,10 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let tiny = |condition, method| sample(Work::Tiny, condition, method);
     let small = |method| tiny(Condition::Small, method);
     let turns = |one, other| samples.ratio(small(one), small(other));
-    let grown = |condition, method| samples.ratio_of_rounds(tiny(condition, method), small(method));
+    let grown = |condition, method| samples.ratio(tiny(condition, method), small(method));
     let plain = |work, method| sample(work, Condition::Small, method);
     let beside = |work, one, other| samples.ratio(plain(work, one), plain(work, other));
     let speed = |work, one, other| beside(work, other, one);
-    // Not in the same process.
-    let apart = |work, one, other| samples.ratio_of_rounds(plain(work, one), plain(work, other));
     let call = samples.spread(plain(Work::Call, M::Guest)).map(|spread| spread.scaled(0.001));
     let threads = |method| samples.threads(tiny(Condition::Threads, method));
     let both = |one, other| {
@@ -82,22 +80,24 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
     let many = Condition::Descriptors(10_000);
     let growth = |of: &dyn Fn(u32) -> Sample| samples.ratio_of_rounds(of(10_000), of(10));
     let crowded = growth(&|count| tiny(Condition::Children(count), M::Guest));
+    let living = tiny(Condition::Children(1000), M::Guest);
+    let living = samples.ratio_of_rounds(living, small(M::Guest));
     let woken = |method| growth(&|count| children::sample(count, method));
     let all = [
         ("guest_over_std", "latency", turns(M::Guest, M::Std)),
         ("guest_over_floor", "latency", turns(M::Guest, M::Floor)),
-        ("handle_over_floor", "latency", apart(Work::Tiny, M::Handle, M::Floor)),
+        ("handle_over_floor", "latency", turns(M::Handle, M::Floor)),
         ("embedder_over_std", "latency", turns(M::Embedder, M::Std)),
         ("engine_over_floor", "latency", turns(M::Engine, M::Floor)),
         ("full_policy_over_bare", "latency", turns(M::Policed, M::Unpoliced)),
         ("full_policy_by_lane_over_bare", "latency", turns(M::PolicedLane, M::Unpoliced)),
-        ("lane_over_inline", "latency", apart(Work::Tiny, M::Lane, M::Guest)),
+        ("lane_over_inline", "latency", turns(M::Lane, M::Guest)),
         ("lane_runs_over_inline", "latency", beside(Work::Start, M::Lane, M::Guest)),
         ("lane_holds_over_inline", "time", beside(Work::Held, M::Lane, M::Guest)),
-        ("own_cgroup_over_none", "latency", apart(Work::Tiny, M::Grouped, M::Guest)),
+        ("own_cgroup_over_none", "latency", turns(M::Grouped, M::Guest)),
         ("rss_1g_over_small", "latency", grown(Condition::Memory(1024), M::Guest)),
         ("fds_10k_over_10", "latency", grown(many, M::Guest)),
-        ("children_1k_over_0", "latency", grown(Condition::Children(1000), M::Guest)),
+        ("children_1k_over_0", "latency", living),
         ("children_10k_over_10", "latency", crowded),
         ("wake_10k_over_10", "latency", woken(M::Guest)),
         ("native_wake_10k_over_10", "latency", woken(M::Floor)),
@@ -107,8 +107,8 @@ fn ratios(samples: &Samples) -> Vec<Ratio> {
         ("engine_two_threads_over_tokio", "throughput", both(M::Engine, M::Tokio)),
         ("floor_two_threads_over_tokio", "throughput", both(M::Floor, M::Tokio)),
         ("stdout_over_native", "throughput", speed(Work::Stdout, M::Guest, M::Std)),
-        ("stdout_over_tokio", "throughput", apart(Work::Stdout, M::Tokio, M::Guest)),
-        ("guest_over_tokio", "latency", apart(Work::Tiny, M::Guest, M::Tokio)),
+        ("stdout_over_tokio", "throughput", beside(Work::Stdout, M::Tokio, M::Guest)),
+        ("guest_over_tokio", "latency", turns(M::Guest, M::Tokio)),
         ("pipeline_over_shell", "throughput", speed(Work::Pipeline, M::Guest, M::Shell)),
         ("host_call_ns", "nanoseconds", call),
     ];

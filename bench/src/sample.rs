@@ -9,7 +9,7 @@ use crate::condition::Condition;
 use crate::method::Method;
 use crate::work::Work;
 
-/// What one process measures: all methods for one work, taking turns.
+/// What is done, and where: all methods for it take turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scene {
     pub work: Work,
@@ -34,6 +34,9 @@ impl fmt::Display for Sample {
         write!(f, "{} {}", self.scene, self.method.name())
     }
 }
+
+/// How many processes measure a scene at most.
+const TEAMS: usize = 3;
 
 /// The sizes that a condition is measured at: in a short run the ends alone.
 fn sizes(all: &[u32], quick: bool) -> Vec<u32> {
@@ -65,6 +68,20 @@ impl Scene {
             all.push(Scene { work, condition: Condition::Small });
         }
         all
+    }
+
+    /// The same by those that are measured at the same time, a block of one and a block of
+    /// another: hosts that differ in what they have, which are compared with each other. Not
+    /// those with children, which are there for all.
+    pub fn turns(scenes: Vec<Scene>) -> Vec<Vec<Scene>> {
+        use Condition::{Descriptors, Memory, Small};
+        let is_size = |scene: &Scene| {
+            scene.work == Work::Tiny
+                && matches!(scene.condition, Small | Memory(_) | Descriptors(_))
+        };
+        let (sizes, others): (Vec<_>, Vec<_>) = scenes.into_iter().partition(is_size);
+        let sizes = (!sizes.is_empty()).then_some(sizes);
+        sizes.into_iter().chain(others.into_iter().map(|scene| vec![scene])).collect()
     }
 
     /// The methods that take turns.
@@ -109,10 +126,10 @@ impl Scene {
     /// are apart: it would interrupt the threads of the others. And no process has more
     /// than one simple host, where there are many: a native spawn copies all descriptors
     /// that its process has, and each spawn up to 64 of them.
-    pub fn teams(self) -> Vec<Vec<Method>> {
+    pub fn teams(self) -> [Vec<Method>; TEAMS] {
         use Method as M;
         let is_crowded = self.work == Work::Tiny && self.condition == Condition::Small;
-        let mut teams = [const { Vec::new() }; 3];
+        let mut teams = [const { Vec::new() }; TEAMS];
         for method in self.methods() {
             let team = match method {
                 M::Tokio | M::AsyncProcess => 2,
@@ -125,7 +142,7 @@ impl Scene {
             };
             teams[team].push(method);
         }
-        teams.into_iter().filter(|team| !team.is_empty()).collect()
+        teams
     }
 
     /// How many blocks a process measures, each of all methods in another
@@ -133,7 +150,6 @@ impl Scene {
     pub fn blocks(self) -> u32 {
         match (self.work, self.condition) {
             (Work::Stdout | Work::Pipeline | Work::Run, _) => 2,
-            (_, Condition::Memory(_)) => 6,
             _ => 12,
         }
     }
@@ -190,7 +206,7 @@ impl Samples {
         spread(ratios.collect(), 25)
     }
 
-    /// The same of two that were measured in different processes of a round.
+    /// The same of two that did not take turns, round by round.
     pub fn ratio_of_rounds(&self, one: Sample, other: Sample) -> Option<Spread> {
         let (ones, others) = (self.rounds(one), self.rounds(other));
         let ratios = ones.iter().filter_map(|(round, one)| Some(one / others.get(round)?));
@@ -206,20 +222,18 @@ impl Samples {
         spread(ratios.collect(), 25)
     }
 
-    /// How much more two threads do in one way than two in another, which were measured
-    /// in different processes.
+    /// How much more two threads do in one way than two in another.
     pub fn both_threads(&self, one: Sample, other: Sample) -> Option<Spread> {
         let both = |sample| {
             let blocks = self.0.get(&sample).into_iter().flatten();
-            let mut rounds: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-            for block in blocks.filter(|block| block.figures.len() == 2) {
-                rounds.entry(block.round).or_default().push(block.figures[1]);
-            }
-            rounds
+            let both = blocks.filter_map(|block| match block.figures[..] {
+                [_, both] => Some(((block.round, block.number), both as f64)),
+                _ => None,
+            });
+            both.collect::<BTreeMap<_, _>>()
         };
         let (ones, others) = (both(one), both(other));
-        let ratios =
-            ones.iter().filter_map(|(round, one)| Some(median(others.get(round)?)? / median(one)?));
+        let ratios = ones.iter().filter_map(|(block, one)| Some(others.get(block)? / one));
         spread(ratios.collect(), 25)
     }
 

@@ -15,6 +15,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::condition::Condition;
 use crate::method::{Batch, Method};
 use crate::sample::Scene;
+use crate::turn::END;
 use crate::work::Work;
 use crate::{bytes, shuffle, start};
 
@@ -43,8 +44,13 @@ pub fn run(words: &[String]) -> Result<()> {
     }
     // A server loads its policy first, and has its thousands of clients later.
     let _condition = scene.condition.prepare(directory)?;
+    let mut orders = std::io::stdin().lines();
     // The first block is for warming up.
     for block in 0..=scene.blocks() {
+        // Others have their turn.
+        if orders.next().transpose()?.is_none() {
+            break;
+        }
         shuffle(&mut methods, seed.wrapping_mul(1000) + u64::from(block));
         for method in &methods {
             let batch = batches.iter_mut().find(|(other, _)| other == method);
@@ -60,6 +66,7 @@ pub fn run(words: &[String]) -> Result<()> {
                 writeln!(figures, "{} {block} {}", method.name(), words.join(" "))?;
             }
         }
+        writeln!(figures, "{END}")?;
     }
     Ok(())
 }

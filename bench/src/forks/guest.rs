@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
+use super::native;
 use super::resident::Resident;
 use crate::compiled;
 use crate::state::State;
@@ -80,15 +81,20 @@ impl Program {
 }
 
 /// Warms a guest up once and lets it fork so often; it prints its own figures. Then
-/// prints what the process has in memory.
+/// prints what the process has in memory, and what its own bare forks take.
 pub fn forks(directory: &Path, size: usize, count: usize, pages: Pages) -> Result<()> {
     let program = Program::load(&directory.join(COMPILED))?;
-    let mut resident = Ok(Resident::default());
+    let mut last = Ok(());
     let args = [size.to_string(), count.to_string()];
-    let code = program.run_then(&args, pages, || resident = Resident::of_this())?;
+    let code = program.run_then(&args, pages, || last = measure_host(count))?;
     ensure!(code == 0, "the guest ended with {code}");
-    println!("resident {}", resident?);
-    Ok(())
+    last
+}
+
+/// What this process has, and what its bare forks take.
+fn measure_host(count: usize) -> Result<()> {
+    println!("resident {}", Resident::of_this()?);
+    native::fork_often("bare", count)
 }
 
 /// Instantiates a guest anew and warms it up, so often, and prints what each took.

@@ -58,6 +58,10 @@ const WAYS: [(&str, &str, &str); 5] = [
 /// A guest with pages of 4 KiB.
 const GUEST: &str = "guest fork";
 
+/// Forks of the same process by nothing but the C library, when its guest has ended and
+/// nothing of it was dropped: what any way to fork it takes at least.
+const BARE: &str = "bare fork";
+
 /// Native forks of a process that has as much anonymous memory as the guest's has, which
 /// is measured before it.
 const SAME: &str = "native-same";
@@ -97,13 +101,18 @@ fn measure_all(directory: &Path) -> Result<(Figures, Residents)> {
             for (way, word, name) in WAYS {
                 let like = residents.get(&(size, GUEST)).copied().unwrap_or_default();
                 let amount = if way == SAME { like.to_string() } else { size.to_string() };
-                let text = measure(way, &amount, directory)?;
+                let text = measure(way, &amount, round, directory)?;
                 let lines: Vec<(&str, &str)> =
                     text.lines().filter_map(|line| line.split_once(' ')).collect();
                 let of = |word| move |(what, _): &&(&str, &str)| *what == word;
                 let before = if word == "fork" { BEFORE } else { 0 };
                 for (_, figure) in lines.iter().filter(of(word)).skip(before) {
                     figures.entry((size, name)).or_default().push(figure.parse()?);
+                }
+                if way == "small-pages" {
+                    for (_, figure) in lines.iter().filter(of("bare")).skip(BEFORE) {
+                        figures.entry((size, BARE)).or_default().push(figure.parse()?);
+                    }
                 }
                 if let Some((_, resident)) = lines.iter().find(of("resident")) {
                     residents.insert((size, name), resident.parse()?);
@@ -124,9 +133,9 @@ fn ratio(figures: &Figures, size: usize, one: &'static str, other: &'static str)
 fn print_table(figures: &Figures) {
     println!("microseconds, lowest tenth and median\n");
     print!("{:>5}", "MiB");
-    let names = WAYS.map(|(_, _, name)| name);
+    let names: Vec<_> = WAYS.iter().map(|(_, _, name)| *name).chain([BARE]).collect();
     names.iter().for_each(|name| print!("{name:>22}"));
-    println!("{:>10}{:>10}{:>10}{:>10}", "of native", "of same", "huge", "fresh");
+    println!("{:>10}{:>10}{:>10}{:>10}{:>10}", "of native", "of same", "of bare", "huge", "fresh");
     for size in SIZES {
         print!("{size:>5}");
         for name in &names {
@@ -134,9 +143,10 @@ fn print_table(figures: &Figures) {
             print!("{:>22}", format!("{:.0}, {:.0}", micro(tenth), micro(median)));
         }
         println!(
-            "{:>10.2}{:>10.2}{:>10.1}{:>10.1}",
+            "{:>10.2}{:>10.2}{:>10.2}{:>10.1}{:>10.1}",
             ratio(figures, size, GUEST, "native fork"),
             ratio(figures, size, GUEST, "same resident"),
+            ratio(figures, size, GUEST, BARE),
             ratio(figures, size, "native fork", "with huge pages"),
             ratio(figures, size, "fresh instance", "guest fork"),
         );
@@ -177,7 +187,9 @@ fn targets(figures: &Figures, starts: &[Started]) -> Vec<Target> {
 
 /// Measures one way in this process, and prints the figures.
 pub fn worker(words: &[String]) -> Result<()> {
-    let [way, amount, directory] = words else { bail!("three words") };
+    let [way, amount, round, directory] = words else { bail!("four words") };
+    // As spawns are measured: a child starts on its parent's processor or on another one.
+    crate::worker::pin(round.parse()?)?;
     let directory = directory.as_ref();
     let (size, count) = (|| amount.parse::<usize>(), BEFORE + COUNT);
     match way.as_str() {
@@ -190,9 +202,9 @@ pub fn worker(words: &[String]) -> Result<()> {
     }
 }
 
-fn measure(way: &str, amount: &str, directory: &Path) -> Result<String> {
+fn measure(way: &str, amount: &str, round: usize, directory: &Path) -> Result<String> {
     let output = Command::new(std::env::current_exe()?)
-        .args(["--forks", way, amount])
+        .args(["--forks", way, amount, &round.to_string()])
         .arg(directory)
         .output()?;
     ensure!(output.status.success(), "{way}: {}", String::from_utf8_lossy(&output.stderr));

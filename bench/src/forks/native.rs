@@ -18,7 +18,7 @@ const HUGE: usize = 2 << 20;
 /// the child and `waitpid`.
 pub fn forks(size: usize, count: usize) -> Result<()> {
     touch(size, Advice::LinuxNoHugepage, PAGE)?;
-    fork_often(count)
+    fork_often("fork", count)
 }
 
 /// Touches so much that this process has as much anonymous memory as another one has, in
@@ -28,10 +28,11 @@ pub fn forks_like(other: Resident, count: usize) -> Result<()> {
     touch((other.huge - own.huge.min(other.huge)) << 10, Advice::LinuxHugepage, HUGE)?;
     touch(other.small().saturating_sub(own.small()) << 10, Advice::LinuxNoHugepage, PAGE)?;
     println!("resident {}", Resident::of_this()?);
-    fork_often(count)
+    fork_often("fork", count)
 }
 
-fn fork_often(count: usize) -> Result<()> {
+/// Forks so often, and prints what each takes behind this word.
+pub fn fork_often(word: &str, count: usize) -> Result<()> {
     for _ in 0..count {
         let start = Instant::now();
         // SAFETY: this process has one thread.
@@ -47,7 +48,7 @@ fn fork_often(count: usize) -> Result<()> {
                 }
             }
         }
-        println!("fork {}", start.elapsed().as_nanos());
+        println!("{word} {}", start.elapsed().as_nanos());
     }
     Ok(())
 }
