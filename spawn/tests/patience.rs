@@ -177,7 +177,7 @@ fn an_abort_of_what_runs() {
     isolated(|| {
         let place = Place::new();
         let fifo = place.path("runs");
-        mkfifoat(CWD, &fifo, Mode::RUSR).unwrap();
+        mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
         let abort = SpawnAbort::default();
         let mut command = sh("echo runs > \"$0\"; read _");
         let (reader, writer) = pipe().unwrap();
