@@ -22,7 +22,7 @@ use crate::policy::FileAction;
 use crate::process::ChildProcess;
 use crate::pty::Terminal;
 use crate::quota::{Quota, Share};
-use crate::request::{NAME_MAX, Request, StdioKind};
+use crate::request::{NAME_MAX, Request, StdioKind, name};
 
 /// The longest path that Linux takes, without its terminating NUL.
 pub(crate) const PATH_MAX: usize = 4095;
@@ -89,9 +89,8 @@ pub(crate) enum Stream {
 
 impl Command {
     /// Starts a command, which takes its part of the memory for commands.
-    pub(crate) fn new(mut program: String, memory: &Quota) -> Command {
-        // One more than a name may have, so that it cannot become one.
-        program.truncate(program.floor_char_boundary(NAME_MAX + 1));
+    pub(crate) fn new(program: String, memory: &Quota) -> Command {
+        let program = name(program);
         Command::of(Request { program, ..Request::default() }, memory)
     }
 

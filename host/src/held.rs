@@ -12,7 +12,7 @@ use crate::launch::LaunchError;
 use crate::policy::{Denied, Narrowing, PolicyError};
 use crate::quota::{Quota, Share};
 use crate::rate::Rate;
-use crate::request::NAME_MAX;
+use crate::request::{self, NAME_MAX};
 
 /// A grant by its name, with what was taken away from it.
 #[derive(Debug)]
@@ -63,9 +63,8 @@ pub(crate) enum NotNarrowed {
 
 impl HeldGrant {
     /// The grant of this name, whether there is one or not: a spawn says.
-    pub(crate) fn new(mut name: String, memory: &Quota) -> HeldGrant {
-        // One more than a name may have, so that it cannot become one.
-        name.truncate(name.floor_char_boundary(NAME_MAX + 1));
+    pub(crate) fn new(name: String, memory: &Quota) -> HeldGrant {
+        let name = request::name(name);
         let share = memory.take_many(bytes(size_of::<HeldGrant>() + NAME_MAX));
         HeldGrant { name, narrowed: Narrowed::default(), share, memory: memory.clone() }
     }

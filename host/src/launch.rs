@@ -81,6 +81,7 @@ impl ProcessCtx {
         match self.kept_plain(plain, standard)? {
             Some(ready) => self.prepare_kept(ready, None, now),
             None => {
+                // Not counted among the guest's: it is gone when this returns.
                 let command = Command::of(plain.request(), &self.command_bytes);
                 self.prepare_anew(&command, standard, now)
             }

@@ -1,7 +1,7 @@
 //! What a guest says in one call: a program, its arguments and its streams, and nothing
 //! else.
 
-use crate::request::{NAME_MAX, Request, StdioKind};
+use crate::request::{Request, StdioKind, name};
 
 /// A request of which all else is the default.
 #[derive(Debug)]
@@ -13,10 +13,8 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    pub(crate) fn new(mut program: String, args: Vec<String>, streams: [StdioKind; 3]) -> Plain {
-        // One more than a name may have, so that it cannot become one.
-        program.truncate(program.floor_char_boundary(NAME_MAX + 1));
-        Plain { program, args, streams }
+    pub(crate) fn new(program: String, args: Vec<String>, streams: [StdioKind; 3]) -> Plain {
+        Plain { program: name(program), args, streams }
     }
 
     pub(crate) fn request(&self) -> Request {
@@ -47,12 +45,5 @@ mod tests {
             Request { group: Some("build".into()), ..plain },
         ];
         assert!(!more.iter().any(Plain::is_all_of));
-    }
-
-    #[test]
-    fn no_long_name_is_cut_to_one() {
-        let plain = Plain::new("x".repeat(1000), vec![], [StdioKind::Null; 3]);
-        assert_eq!(plain.program.len(), NAME_MAX + 1);
-        assert!(Plain::new("ü".repeat(1000), vec![], plain.streams).program.len() >= NAME_MAX);
     }
 }

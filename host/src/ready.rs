@@ -58,7 +58,7 @@ impl Ready {
         let is_fixed = plan.paths.is_empty()
             && granted.apart.view.is_none()
             && plan.stdin != StdioKind::Inherit;
-        let is_kept = is_fixed && is_plain(command);
+        let is_kept = is_fixed && is_only_its_request(command);
         let again = is_kept.then(|| Again {
             plain: Plain::is_all_of(&command.request).then_some([
                 command.request.stdin,
@@ -133,7 +133,7 @@ impl ProcessCtx {
         standard: SignalSet,
     ) -> Result<Option<Box<Ready>>, LaunchError> {
         let request = &command.request;
-        if !is_plain(command) {
+        if !is_only_its_request(command) {
             return Ok(None);
         }
         let serves = |again: &Again| again.request.is_but_for_args(request);
@@ -173,7 +173,7 @@ impl ProcessCtx {
 }
 
 /// Whether a command has nothing to it but its request.
-fn is_plain(command: &Command) -> bool {
+fn is_only_its_request(command: &Command) -> bool {
     command.gives_nothing()
         && command.narrowed.is_empty()
         && command.request.attributes.process_group != Some(ProcessGroup::Joined)

@@ -13,6 +13,13 @@ use crate::policy::{FileAction, Limits};
 /// The longest name of a grant, in bytes.
 pub const NAME_MAX: usize = 255;
 
+/// The name of a grant as a guest says it, of which no more is kept than it takes to see that
+/// it is none: one character beyond what a name may have.
+pub(crate) fn name(mut said: String) -> String {
+    said.truncate(said.ceil_char_boundary(NAME_MAX + 1));
+    said
+}
+
 /// A command as the guest described it, at the moment it asks to spawn it.
 ///
 /// The default names no program and asks for nothing.
@@ -191,6 +198,14 @@ mod tests {
             env: env.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
             ..Request::default()
         }
+    }
+
+    #[test]
+    fn no_long_name_is_cut_to_one() {
+        assert_eq!(name("git".into()), "git");
+        assert_eq!(name("x".repeat(1000)).len(), NAME_MAX + 1);
+        // Of characters of three bytes 85 are as long as a name may be.
+        assert_eq!(name("€".repeat(1000)).len(), 86 * 3);
     }
 
     #[test]
